@@ -1,0 +1,1 @@
+"""The services: one file (or folder) an actor. None of them imports another."""

@@ -1,0 +1,1 @@
+"""Qi's SDK: what actors, addons and sessions are written with."""

@@ -1,0 +1,1 @@
+"""The composition root: launch config, start and stop order, CLI."""

@@ -1,0 +1,1 @@
+"""What runs inside a DCC or a worker: pure Python, nothing compiled."""
