@@ -1,0 +1,38 @@
+"""The services' codec: msgspec writes, Pydantic reads and refuses what does not fit. Any thread."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+
+from qi.errors import BadRequest, Invalid
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+class Checked:
+    """Validates every field on the way in; see :class:`qi.codec.Codec`."""
+
+    def encode(self, value: Any) -> bytes:
+        return _encoder.encode(value)
+
+    def decode(self, kind: type[T], data: bytes) -> T:
+        try:
+            return cast(T, _adapter(kind).validate_json(data or b"{}"))
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            if any(item["type"] == "json_invalid" for item in found):
+                raise BadRequest("the message is not JSON") from error
+            fields = {".".join(map(str, item["loc"])) or "(message)": item["msg"] for item in found}
+            where = ", ".join(f"{path}: {what}" for path, what in fields.items())
+            raise Invalid(f"not a valid {getattr(kind, '__name__', kind)}: {where}", fields=fields) from error

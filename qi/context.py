@@ -1,0 +1,117 @@
+"""What travels with every message: whose doing it is, what caused it, how long it may still take.
+
+Two headers carry it: `traceparent` (W3C) and one packed `Qi` header, because each further header costs the NATS
+client dearly. Inside a process it lives in a context variable, so that no handler passes it by hand. Any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote, unquote
+
+from events.ids import new_id
+from qi.errors import Loop
+
+STUDIO: Final = "studio"
+"""Session id of the services; the broker lets nobody else speak under it."""
+
+MAX_HOPS = 16
+
+ENVIRONMENT_VARIABLE = "QI_CONTEXT"
+"""By which a child process inherits the context that started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One hop of a tree of cause and effect."""
+
+    trace: str
+    """32 hex digits, shared by everything one command set off."""
+    cause: str = ""
+    """Id of the event or command that leads to what happens now."""
+    command: str = ""
+    """Id of the command being carried out: a retry carries the same one."""
+    deadline: float | None = None
+    """`time.monotonic()` of this process by which the answer must be there; travels as remaining time."""
+    path: tuple[str, ...] = ()
+    """Actors this request has passed."""
+    session: str = ""
+    """The participant whose request started all this."""
+    user: str = ""
+    """Its user."""
+
+    def headers(self) -> dict[str, str]:
+        remaining = "" if self.deadline is None else str(max(0, int((self.deadline - time.monotonic()) * 1000)))
+        packed = ";".join(
+            (self.cause, self.command, remaining, ">".join(self.path), self.session, quote(self.user, safe=""))
+        )
+        return {"traceparent": f"00-{self.trace}-{self.trace[:16]}-01", "Qi": packed}
+
+    def remaining_s(self) -> float | None:
+        """Seconds left, 0.0 when none are; None without a deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def passing(self, actor: str) -> Context:
+        """The context as `actor` hands it on. Raises :class:`Loop` when the request came back to it."""
+        if actor in self.path or len(self.path) >= MAX_HOPS:
+            raise Loop(f"the request came back to '{actor}'", path=[*self.path, actor])
+        return replace(self, path=(*self.path, actor))
+
+
+def from_headers(headers: Mapping[str, str] | None) -> Context:
+    """The context a message carries; a message without one (or with a broken one) starts a new trace."""
+    packed = (headers or {}).get("Qi", "").split(";")
+    parent = (headers or {}).get("traceparent", "").split("-")
+    trace = parent[1] if len(parent) == 4 and len(parent[1]) == 32 else new_id()
+    if len(packed) != 6:
+        return Context(trace=trace)
+    cause, command, remaining, path, session, user = packed
+    deadline = time.monotonic() + int(remaining) / 1000 if remaining.isdecimal() else None
+    return Context(trace, cause, command, deadline, tuple(path.split(">")) if path else (), session, unquote(user))
+
+
+_current: ContextVar[Context | None] = ContextVar("qi_context", default=None)
+
+
+def current() -> Context:
+    """The context of the running handler, or a fresh one outside of any."""
+    found = _current.get()
+    return found if found is not None else Context(trace=new_id())
+
+
+@contextmanager
+def use(context: Context) -> Iterator[Context]:
+    """Run a block under `context`."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def caused_by(event_id: str) -> None:
+    """From here on the running handler acts because of `event_id`: what it asks for hangs below it in the tree."""
+    _current.set(replace(current(), cause=event_id))
+
+
+def enter(context: Context) -> None:
+    """Make `context` the current one until the end of this thread (or process)."""
+    _current.set(context)
+
+
+def export(context: Context) -> dict[str, str]:
+    """The environment variable by which a child process continues the tree. Its deadline does not travel."""
+    headers = replace(context, deadline=None).headers()
+    return {ENVIRONMENT_VARIABLE: f"{headers['traceparent']} {headers['Qi']}"}
+
+
+def inherited() -> Context | None:
+    """The context this process was started in, if any."""
+    parent, _, packed = os.environ.get(ENVIRONMENT_VARIABLE, "").partition(" ")
+    return from_headers({"traceparent": parent, "Qi": packed}) if packed else None
