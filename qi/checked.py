@@ -28,7 +28,7 @@ class Checked:
 
     def decode(self, kind: type[T], data: bytes) -> T:
         try:
-            return cast(T, _adapter(kind).validate_json(data or b"{}"))
+            return cast(T, _adapter(cast(Any, kind)).validate_json(data or b"{}"))
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)
             if any(item["type"] == "json_invalid" for item in found):

@@ -1,0 +1,169 @@
+"""The embedded NATS server: started from Qi's own `nats.conf`, loopback only, ended with its parent.
+
+A guard process holds the server: it waits on a pipe from the studio and, when that pipe ends for whatever reason,
+stops the server. A pipe's end works on every platform, also after a SIGKILL of the studio.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from importlib.resources import files
+from pathlib import Path
+
+from qi.bus import Credentials
+from qi.errors import QiError, Unavailable
+
+log = logging.getLogger("qi.broker")
+
+START_LIMIT_S = 10.0
+STOP_LIMIT_S = 5.0
+POLL_S = 0.01
+RESTART_PAUSE_S = 0.2
+RESTARTS_MOST = 20
+LISTEN_DEFAULT = "127.0.0.1:4222"
+
+
+def config_file() -> Path:
+    """`nats.conf`: beside the packages in a checkout, inside them in an installation."""
+    checkout = Path(__file__).resolve().parents[2] / "nats.conf"
+    return checkout if checkout.is_file() else Path(str(files("qi.app"))) / "nats.conf"
+
+
+def server_binary() -> Path:
+    """The newer of the packaged server and one on PATH. Raises :class:`QiError` when there is none."""
+    bundled = Path(sys.executable).parent / ("nats-server.exe" if os.name == "nt" else "nats-server")
+    found = [path for path in (bundled, Path(shutil.which("nats-server") or bundled)) if path.is_file()]
+    if not found:
+        raise QiError("there is no nats-server", remedy="reinstall Qi, or put nats-server on PATH")
+    return found[0] if len(set(found)) == 1 else max(found, key=_version)
+
+
+def _version(binary: Path) -> tuple[int, ...]:
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    return tuple(int(number) for number in re.findall(r"\d+", said)[:3])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """The embedded server and its guard. Any thread."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        # nats-server parses a variable's value like a value in its file: a leading letter keeps it a string.
+        self._service = "q" + secrets.token_hex(24)
+        self._session = "q" + secrets.token_hex(24)
+        self._process: subprocess.Popen[str] | None = None
+        self._watcher: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self.restarts = 0
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def service(self) -> Credentials:
+        return Credentials(self.url, "service", self._service)
+
+    @property
+    def session(self) -> Credentials:
+        return Credentials(self.url, "session", self._session)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the guard."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Return when the server takes connections. Raises :class:`Unavailable` with its last words."""
+        self._launch()
+        self._watcher = threading.Thread(target=self._watch, name="qi-broker", daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._end()
+        if self._watcher is not None:
+            self._watcher.join(STOP_LIMIT_S)
+
+    def _launch(self) -> None:
+        environment = {
+            **os.environ,
+            "QI_NATS_LISTEN": f"127.0.0.1:{self.port}",
+            "QI_NATS_SERVICE_PASSWORD": self._service,
+            "QI_NATS_SESSION_PASSWORD": self._session,
+        }
+        command = [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), str(server_binary()), "-c"]
+        self._process = subprocess.Popen(
+            [*command, str(config_file())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+            errors="replace",
+            # An interrupt typed at the studio's terminal must not take the broker away before the services.
+            start_new_session=True,
+        )
+        words: list[str] = []
+        ready = threading.Event()
+        threading.Thread(target=self._read, args=(self._process, words, ready), daemon=True).start()
+        deadline = time.monotonic() + START_LIMIT_S
+        while not ready.wait(POLL_S):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._end()
+                raise Unavailable("the embedded broker did not start: " + " ".join(words[-3:]))
+
+    def _read(self, process: subprocess.Popen[str], words: list[str], ready: threading.Event) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            text = line.rstrip()
+            words.append(text)
+            del words[:-50]
+            log.debug(text)
+            if "Server is ready" in text:
+                ready.set()
+        process.stderr.close()
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        assert process.stdin is not None
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            log.debug("the guard was gone already")
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            process = self._process
+            assert process is not None
+            process.wait()
+            if self._stopping.wait(RESTART_PAUSE_S) or self.restarts >= RESTARTS_MOST:
+                return
+            self.restarts += 1
+            log.error("the broker died and is started again")
+            try:
+                self._launch()
+            except QiError:
+                log.exception("the broker does not start")
