@@ -26,7 +26,7 @@ from qi.bus import Bus, Subscription
 from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
-from qi.errors import Busy, DeadlineExceeded, Forbidden, QiError, Unauthenticated, from_reply
+from qi.errors import Busy, DeadlineExceeded, Forbidden, QiError, Unauthenticated
 from qi.identity import STUDIO_IDENTITY, Identity
 from qi.mailbox import Mailbox
 from qi.messages import PUBLIC, SERVICE, STUDIO_ONLY, Address, Request
@@ -239,7 +239,7 @@ class Actor(pykka.ThreadingActor):
             self._handle(message)
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Return when the actor serves; any other thread. Raises what its start raised, or :class:`DeadlineExceeded`."""
+        """Return when the actor serves; any other thread. Raises what its start raised, or DeadlineExceeded."""
         if not self._ready.wait(timeout_s):
             raise DeadlineExceeded(f"'{self.name}' did not start within {timeout_s:.0f} s", actor=self.name)
         if self._failure is not None:
@@ -429,7 +429,7 @@ class Actor(pykka.ThreadingActor):
             yield
         except Fatal:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad message must not end the actor
+        except (Exception, SystemExit) as error:
             self._stats.failed(f"{what}: {error}")
             log.error("failed while %s", what, exc_info=error, extra={"actor": self.name})
 

@@ -77,7 +77,7 @@ class Answer:
 
 
 class Bus:
-    """Speaks for the participant `session`. Methods are for any thread but the bus thread, unless they say otherwise."""
+    """Speaks for the participant `session`. Methods are for any thread but the bus thread, unless they say more."""
 
     def __init__(
         self, credentials: Credentials, *, session: str, codec: Codec | None = None, name: str = "qi", host: str = ""

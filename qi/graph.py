@@ -18,7 +18,9 @@ def start_order(actors: Iterable[type[Actor]], *, served_elsewhere: frozenset[st
     addons, which sit below every core service.
     """
     classes = list(actors)
-    serves = {e.kind.topic: cls.name for cls in classes for e in cls.endpoints() if not e.kind.topic.startswith("mesh.")}
+    serves = {
+        e.kind.topic: cls.name for cls in classes for e in cls.endpoints() if not e.kind.topic.startswith("mesh.")
+    }
     needs: dict[str, set[str]] = {}
     for cls in classes:
         asked = {kind.topic for kind in cls.requests}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """At most `longest` characters, and of the form `pattern` (a whole-string regular expression) where one is given."""
+    """At most `longest` characters; of the form `pattern` (a whole-string regular expression) where one is given."""
 
     longest: int
     pattern: str | None = None

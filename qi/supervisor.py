@@ -20,13 +20,13 @@ from typing import Any, Literal, Protocol, cast
 
 import pykka
 
+from events.ids import new_id
 from qi.actor import Actor
 from qi.bus import Answer, Bus
 from qi.context import Context, use
 from qi.contracts.mesh import Ping
 from qi.errors import QiError
 from qi.messages import Address
-from events.ids import new_id
 
 log = logging.getLogger("qi.supervisor")
 
@@ -84,20 +84,20 @@ class InThread:
 
     def __init__(self, spec: Spec, bus: Bus) -> None:
         cls = resolve(spec.target, spec.options)
-        self._actor: Actor | None = None
-        made = self
+        made: list[Actor] = []
 
         class Named(cls):  # type: ignore[misc, valid-type]
             name = spec.name
 
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, **kwargs)
-                made._actor = self
+                made.append(self)
 
         Named.__qualname__ = Named.__name__ = cls.__name__
         Named.__doc__ = cls.__doc__
         self._ref: pykka.ActorRef[Any] = Named.start(bus, **spec.options)
-        assert self._actor is not None
+        # Pykka keeps the object to itself; readiness, and cutting off a hung one, need it.
+        self._actor = made[0]
         try:
             self._actor.wait_ready(START_LIMIT_S)
         except BaseException:
@@ -112,8 +112,7 @@ class InThread:
 
     def give_up(self) -> None:
         # A thread cannot be killed: it is cut off from the mesh and left behind.
-        if self._actor is not None:
-            self._actor.leave_mesh()
+        self._actor.leave_mesh()
         pykka.ActorRegistry.unregister(self._ref)
 
 
@@ -143,7 +142,7 @@ class ChildState:
 
 
 class Supervisor:
-    """Start children in order with :meth:`start_child`, watch them with :meth:`watch`, stop in reverse with :meth:`stop`."""
+    """Start children in order with :meth:`start_child`, then :meth:`watch` them; :meth:`stop` ends them in reverse."""
 
     def __init__(self, bus: Bus, start_process: Callable[[Spec], Running]) -> None:
         self._bus = bus
@@ -277,5 +276,5 @@ class Supervisor:
         else:
             child.state = "restarting"
             pause = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (len(child.deaths) - 1))
-            child.next_try = now + pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+            child.next_try = now + pause * random.uniform(0.5, 1.0)
         log.error("'%s' is %s: %s", child.spec.name, child.state, why)

@@ -19,7 +19,7 @@ def main() -> int:
     server = subprocess.Popen(
         sys.argv[1:],
         stdin=subprocess.DEVNULL,
-        preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs yet
+        preexec_fn=end_with_parent if sys.platform == "linux" else None,
     )
 
     def leash() -> None:

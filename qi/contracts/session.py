@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from qi.limits import Name, Text, Token
 from qi.messages import PUBLIC, STUDIO_ONLY, Done, Request, message
-from typing import Annotated
 
 
 @message

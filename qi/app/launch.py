@@ -1,0 +1,81 @@
+"""What a start was asked to do: command line > environment > `.env` > TOML > defaults; frozen afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from qi.errors import Invalid
+
+TOML_FILE = "qi.toml"
+
+
+def default_home() -> Path:
+    """A machine-local folder: the log must not lie on a network file system."""
+    return user_data_path("qi", appauthor=False, roaming=False)
+
+
+class LaunchConfig(BaseSettings):
+    """Every field can be given as `--field`, as `QI_FIELD`, in `.env`, or in `qi.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="QI_", env_file=".env", toml_file=TOML_FILE, extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    """The studio's folder."""
+    connect: str = ""
+    """URL of a running studio to join instead of this home's; then no service is started."""
+    connect_password: str = Field(default="", repr=False)
+    """Password of the broker's user `session` there."""
+    project: str = ""
+    """Project to work in; `default_project` when empty."""
+    default_project: str = ""
+    addon_paths: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders that hold addon folders, beside the bundled ones; separated like PATH."""
+    addon_isolation: Literal["declared", "thread", "process"] = "declared"
+    """Where addons run: as each declares, or all of them in one way."""
+    headless: bool = False
+    """Never open a window or ask a question."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("addon_paths", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(p for p in value.split(os.pathsep) if p) if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def working_project(self) -> str:
+        return self.project or self.default_project
+
+
+def read_launch_config(**from_command_line: Any) -> LaunchConfig:
+    """The launch config; values that are None were not given. Raises :class:`Invalid` with the fields."""
+    given = {key: value for key, value in from_command_line.items() if value is not None}
+    try:
+        config = LaunchConfig(**given)
+    except ValidationError as error:
+        fields = {".".join(map(str, item["loc"])): item["msg"] for item in error.errors(include_url=False)}
+        where = "; ".join(f"{path}: {what}" for path, what in fields.items())
+        raise Invalid(f"the launch configuration is not valid: {where}", fields=fields) from error
+    return config.model_copy(update={"home": config.home.expanduser().resolve()})

@@ -1,0 +1,58 @@
+"""Addons: which were found, which run, what each brings."""
+
+from __future__ import annotations
+
+from qi.limits import Name
+from qi.messages import STUDIO_ONLY, Request, message
+
+
+@message
+class AddonInfo:
+    """An addon as it was found on disk or in the content store."""
+
+    name: str
+    version: str
+    title: str
+    roles: tuple[str, ...]
+    folder: str
+    digest: str
+    status: str
+    """`found`, `running`, `failed` or `incompatible`."""
+    problem: str = ""
+    contributes: tuple[str, ...] = ()
+    """`actor`, `settings`, `publish plugins` …"""
+
+
+@message
+class AddonList:
+    addons: tuple[AddonInfo, ...]
+
+
+@message
+class ListAddons(Request[AddonList], topic="addon.list", needs="read"):
+    pass
+
+
+@message
+class StoreAddon(Request[AddonInfo], topic="addon.store", needs=STUDIO_ONLY, timeout_s=60.0):
+    """Put the folder of a found addon into the content store, so that a bundle can pin it."""
+
+    name: Name
+
+
+@message
+class Schemas:
+    defaults: dict[str, dict[str, object]]
+    """Addon → its default settings."""
+    secrets: dict[str, tuple[str, ...]]
+    """Addon → dotted paths that hold references to secrets."""
+    versions: dict[str, str]
+    """Addon → the version its defaults are of."""
+
+
+@message
+class GetSchemas(Request[Schemas], topic="addon.schemas", needs=STUDIO_ONLY, timeout_s=30.0):
+    """The settings schemas of the addons with these digests."""
+
+    digests: dict[str, str]
+    """Addon name → digest of its folder in the content store."""

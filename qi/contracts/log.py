@@ -1,0 +1,106 @@
+"""The log: appending to it, reading it, proving it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from events.record import Event, NewEvent
+from qi.limits import Items, PageSize, PathText, Token
+from qi.messages import STUDIO_ONLY, Request, message
+
+
+@message
+class Appended:
+    first: int
+    """Position of the first event appended; of the head, when none was."""
+    last: int
+    versions: dict[str, int]
+    """Stream → its version now."""
+    repeated: bool = False
+    """The command had been carried out before; this is its first answer."""
+
+
+@message
+class AppendEvents(Request[Appended], topic="log.append", needs=STUDIO_ONLY):
+    """Record a decision. Who and what caused it travels in the context."""
+
+    events: Annotated[tuple[NewEvent, ...], Items(1000)]
+    expected: dict[str, int]
+    """Version of every stream the decision read; 0 means it must not exist."""
+    command: Token = ""
+
+
+@message
+class EventPage:
+    events: tuple[Event, ...]
+    head: int
+    """Position of the newest event of the log."""
+    more: bool
+    """Whether another page follows the last event of this one."""
+
+
+@message
+class ReadLog(Request[EventPage], topic="log.read", needs="history.read"):
+    """A page of the log, oldest first; every filter that is given must hold."""
+
+    after: int = 0
+    limit: PageSize = 200
+    stream: Annotated[str, Items(200)] = ""
+    category: Annotated[str, Items(100)] = ""
+    type: Annotated[str, Items(100)] = ""
+    """An event type, or the beginning of one ending in `*`."""
+    user: Annotated[str, Items(200)] = ""
+    trace: Annotated[str, Items(64)] = ""
+    since: int = 0
+    """Recorded at or after, microseconds since the epoch."""
+    until: int = 0
+    """Recorded before; 0 means no bound."""
+    newest: bool = False
+    """Begin at the head and go back; the page itself is still oldest first, and `after` is then an upper bound."""
+
+
+@message
+class LogStats:
+    events: int
+    head: int
+    head_hash: str
+    streams: int
+    bytes: int
+    wal_bytes: int
+    signed_position: int
+    types: dict[str, int]
+    """Event type → how many."""
+
+
+@message
+class GetLogStats(Request[LogStats], topic="log.stats", needs="history.read"):
+    pass
+
+
+@message
+class LogProof:
+    events: int
+    head: int
+    hash: str
+    signed_position: int
+    """The signed head kept outside the file agrees up to here."""
+    seconds: float
+
+
+@message
+class VerifyLog(Request[LogProof], topic="log.verify", needs="history.read", timeout_s=600.0):
+    """Recompute the whole chain; a broken one is answered with a CorruptLog that holds the first bad position."""
+
+
+@message
+class LogBackup:
+    path: str
+    events: int
+    hash: str
+
+
+@message
+class BackupLog(Request[LogBackup], topic="log.backup", needs="log.manage", timeout_s=600.0):
+    """Copy the log, while it is in use, to a new file on the studio's machine, and prove the copy."""
+
+    path: PathText

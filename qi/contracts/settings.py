@@ -1,0 +1,93 @@
+"""Settings: values in four layers, and where each comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from qi.limits import Items, Name, PathText, Prose, Text, Token
+from qi.messages import Request, message
+
+Scope = Annotated[str, Text(10, "^(bundle|project|user)$")]
+
+
+@message
+class SettingsValues:
+    values: dict[str, Any]
+    """Addon name → its effective settings."""
+    revision: int
+    """Version of the stream a patch of the asked scope would change."""
+    position: int
+
+
+@message
+class GetSettings(Request[SettingsValues], topic="config.get", needs="read"):
+    """Effective settings: defaults, then bundle, project, user. `path` narrows to one dotted path."""
+
+    addon: Name = ""
+    path: PathText = ""
+    bundle: Name = "production"
+    project: Name = ""
+    user: Name = ""
+    """Whose user layer; the caller's own when empty."""
+    at: int = 0
+    """As of this log position; now when 0."""
+    after: int = 0
+
+
+@message
+class Setting:
+    path: str
+    """Dotted, beginning with the addon's name."""
+    value: Any
+
+
+@message
+class Patched:
+    revision: int
+    position: int
+    changed: int
+    """How many values really changed."""
+
+
+@message
+class PatchSettings(Request[Patched], topic="config.patch", needs="settings.write"):
+    """Set (or, with `unset`, take away) values of one scope. `expected` is the revision they were read at."""
+
+    scope: Scope
+    target: Name = ""
+    """Project name; bundle name; empty for the caller's own user scope."""
+    settings: Annotated[tuple[Setting, ...], Items(500)] = ()
+    unset: Annotated[tuple[PathText, ...], Items(500)] = ()
+    reason: Prose = ""
+    expected: int | None = None
+    command: Token = ""
+
+
+@message
+class LayerValue:
+    layer: str
+    """`default`, `bundle`, `project` or `user`."""
+    value: Any
+    """What this layer says; a value it inherits is not listed."""
+    by: str = ""
+    """User who set it."""
+    at: int = 0
+    """Microseconds since the epoch."""
+    reason: str = ""
+    event: str = ""
+
+
+@message
+class Explanation:
+    path: str
+    value: Any
+    layers: tuple[LayerValue, ...]
+    """From the lowest to the one that wins."""
+
+
+@message
+class ExplainSetting(Request[Explanation], topic="config.explain", needs="read"):
+    path: PathText
+    bundle: Name = "production"
+    project: Name = ""
+    user: Name = ""
