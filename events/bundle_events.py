@@ -1,0 +1,107 @@
+"""What happens to bundles and to the pointers. Any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from events.record import DomainEvent, event
+from events.settings import Difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddonPin:
+    """One addon of a bundle."""
+
+    version: str
+    """As the addon itself states it."""
+    digest: str = ""
+    """Of the addon's folder in the content store; empty while it comes from `path`."""
+    path: str = ""
+    """Source folder on the developer's machine; dev bundles only."""
+
+
+@event("bundle.created")
+class BundleCreated(DomainEvent):
+    """A dev bundle came to be."""
+
+    name: str
+    """Unique among bundles, however it is typed."""
+    addons: dict[str, AddonPin]
+    """Addon name → what is pinned."""
+    environment: dict[str, str]
+    """Variable → value."""
+    reason: str
+    """What it is for; may be empty."""
+
+
+@event("bundle.addon_changed")
+class BundleAddonChanged(DomainEvent):
+    """An addon was pinned, pinned otherwise, or taken out."""
+
+    addon: str
+    """Addon name."""
+    old: AddonPin | None
+    """Null when the bundle did not have it."""
+    new: AddonPin | None
+    """Null when it was taken out."""
+    reason: str
+    """Why; may be empty."""
+
+
+@event("bundle.variable_changed")
+class BundleVariableChanged(DomainEvent):
+    """A variable of the environment was set, changed or taken out."""
+
+    variable: str
+    """Its name."""
+    old: str | None
+    """Null when the bundle did not have it."""
+    new: str | None
+    """Null when it was taken out."""
+    reason: str
+    """Why; may be empty."""
+
+
+@event("bundle.settings_changed")
+class BundleSettingsChanged(Difference):
+    """One path of the bundle's settings scope changed."""
+
+
+@event("bundle.frozen")
+class BundleFrozen(DomainEvent):
+    """From here on the bundle never changes."""
+
+    addons: dict[str, AddonPin]
+    """The final pins: every one with its digest, none with a path."""
+    digest: str
+    """Of the content."""
+    reason: str
+    """Why; may be empty."""
+
+
+@event("bundle.archived")
+class BundleArchived(DomainEvent):
+    """Put away: nothing new may refer to it. Replays still find it."""
+
+    digest: str
+    """Of the content it was archived with."""
+    reason: str
+    """Why."""
+
+
+@event("pointer.moved")
+class PointerMoved(DomainEvent):
+    """`production` or `staging` points at another bundle."""
+
+    bundle: str
+    """Id of the bundle it points at now."""
+    digest: str
+    """That bundle's digest."""
+    previous: str
+    """Id of the bundle it pointed at; empty when there was none."""
+    previous_digest: str
+    """That bundle's digest; empty when there was none."""
+    reason: str
+    """Why."""
+    reverts: bool
+    """Whether this goes back to the bundle before."""

@@ -1,0 +1,256 @@
+"""Settings: what differs from the defaults, who said so, and what follows.
+
+Layers, from the lowest: defaults → bundle → project → user. Only differences are stored, one event for each changed
+path. The project's and the user's lie in streams of their own; the bundle's lie in the bundle's stream (see
+:mod:`events.bundles`), and both come from :func:`differences`. The value at a path replaces all below it; so no scope
+ever holds a path and another one below it. Any thread; decisions: actor thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from events.canonical import canonical, plain
+from events.decider import UNKNOWN_TIME, Fact, Folds, View, unexpected
+from events.errors import Conflict, Invalid
+from events.record import BEFORE_FIRST, Change, DomainEvent, Micros, Position, StreamName, event, stream_name
+from events.settings_tree import Path, begins, dotted, lookup, with_value, without
+
+D = TypeVar("D", bound="Difference")
+
+MAX_PATH_PARTS = 32
+
+Secrets = Mapping[str, frozenset[Path]]
+"""Addon → paths that hold references to secrets; the part `*` stands for any key or list item."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(DomainEvent):
+    """One path of one scope changed."""
+
+    addon: str
+    """Whose setting."""
+    path: Path
+    """Keys from the addon's root down."""
+    was_set: bool
+    """Whether the scope held a value before."""
+    old: Any
+    """That value; null when there was none."""
+    is_set: bool
+    """Whether the scope holds a value now; if not, the lower layers show through."""
+    new: Any
+    """That value; null when there is none."""
+    reason: str
+    """Why, in the words of who changed it; may be empty."""
+    schema: str
+    """The addon version whose settings schema `new` was written in."""
+
+
+@event("settings.changed")
+class SettingsChanged(Difference):
+    """In a stream `settings-project_<id>` or `settings-user_<id>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One stored difference, and where it comes from."""
+
+    value: Any
+    schema: str
+    """The addon version whose schema `value` was written in."""
+    reason: str = ""
+    by: str = ""
+    """User who set it."""
+    at: Micros = UNKNOWN_TIME
+    event: str = ""
+    """Id of the event that set it."""
+    position: Position = BEFORE_FIRST
+
+
+Layer = Mapping[Path, Setting]
+"""One addon's differences in one scope."""
+NOTHING: Layer = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """All differences of one bundle, project or user."""
+
+    addons: Mapping[str, Layer] = field(default_factory=dict)
+
+    def layer(self, addon: str) -> Layer:
+        return self.addons.get(addon, NOTHING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """Set `path` to `value`, or with `unset` forget it and all below it."""
+
+    addon: str
+    path: Path
+    value: Any = None
+    schema: str = ""
+    """The addon version whose settings schema `value` is written in."""
+    unset: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchSettings:
+    """Change the settings of a project or a user."""
+
+    scope: str
+    """`project` or `user`."""
+    target: str
+    """Id of the project or user."""
+    patches: tuple[Patch, ...]
+    reason: str = ""
+    expected: int | None = None
+    """The revision (version of the scope's stream) the values were read at; `None` takes whatever is there."""
+    secrets: Secrets = field(default_factory=dict)
+
+
+def settings_stream(scope: str, target: str) -> StreamName:
+    """Raises :class:`Invalid` for another scope than `project` and `user`."""
+    if scope not in ("project", "user"):
+        raise Invalid(f"'{scope}' settings have no stream of their own: it is 'project' or 'user'")
+    return stream_name("settings", f"{scope}_{target}")
+
+
+def decide(view: View, command: PatchSettings) -> list[Change]:
+    """Raises :class:`Invalid` (bad path or value, a secret in the open) and :class:`Conflict` (another revision)."""
+    stream = settings_stream(command.scope, command.target)
+    check_revision(view, stream, command.expected)
+    scope = view.get(Scope, stream) or Scope()
+    changed = differences(SettingsChanged, scope, command.patches, command.reason, command.secrets)
+    return [Change(stream, one) for one in changed]
+
+
+def check_revision(view: View, stream: StreamName, expected: int | None) -> None:
+    """Raises :class:`Conflict` when `stream` is not at the version a caller read it at."""
+    actual = view.version(stream)
+    if expected is not None and expected != actual:
+        raise Conflict(
+            f"these settings are at revision {actual}, not {expected}: somebody changed them meanwhile",
+            remedy="Read them again and repeat the change.",
+            stream=stream, expected=expected, actual=int(actual),
+        )  # fmt: skip
+
+
+def differences(kind: type[D], scope: Scope, patches: Iterable[Patch], reason: str, secrets: Secrets) -> list[D]:
+    """What `patches`, one after the other, change in `scope`: one event of `kind` for each path.
+
+    Raises :class:`Invalid`; its message never shows a value.
+    """
+    before: dict[tuple[str, Path], tuple[Any, str]] = {
+        (addon, path): (setting.value, setting.schema)
+        for addon, layer in scope.addons.items()
+        for path, setting in layer.items()
+    }
+    after = dict(before)
+    for patch in patches:
+        _check_path(patch)
+        _apply(after, patch)
+    made = []
+    # What is taken away comes first: then undoing the events from the last to the first is always legal.
+    for addon, path in sorted(before.keys() | after.keys(), key=lambda key: (key in after, key)):
+        old, new = before.get((addon, path)), after.get((addon, path))
+        if new is not None and new is not old:
+            _check_secrets(addon, path, new[0], secrets.get(addon, frozenset()))
+        if old is None or new is None or canonical([*old]) != canonical([*new]):
+            value, schema = new or (None, old[1] if old else "")
+            made.append(kind(
+                addon=addon, path=path, was_set=old is not None, old=old[0] if old else None,
+                is_set=new is not None, new=value, reason=reason.strip(), schema=schema,
+            ))  # fmt: skip
+    return made
+
+
+def with_difference(scope: Scope, fact: Fact) -> Scope:
+    """`scope` after a :class:`Difference`."""
+    change = fact.event
+    if not isinstance(change, Difference):
+        raise unexpected(fact)
+    layer = dict(scope.layer(change.addon))
+    layer.pop(change.path, None)
+    if change.is_set:
+        meta = fact.meta
+        layer[change.path] = Setting(
+            change.new, change.schema, change.reason, meta.user, fact.at, fact.id, fact.position
+        )
+    return Scope({**scope.addons, change.addon: layer})
+
+
+def evolve(state: Scope | None, fact: Fact) -> Scope:
+    return with_difference(state or Scope(), fact)
+
+
+FOLDS: Folds = {"settings": evolve}
+
+
+def _check_path(patch: Patch) -> None:
+    if not patch.addon or not patch.path or not all(patch.path) or len(patch.path) > MAX_PATH_PARTS:
+        path = dotted(patch.addon, patch.path)
+        raise Invalid(f"'{path}' is not a settings path", fields={path: "an addon and 1 to 32 non-empty keys"})
+
+
+def _apply(held: dict[tuple[str, Path], tuple[Any, str]], patch: Patch) -> None:
+    """Change `held` in place; its values are replaced, never changed."""
+    addon, path = patch.addon, patch.path
+    above = next((path[:n] for n in range(1, len(path)) if (addon, path[:n]) in held), None)
+    if above is not None:
+        whole, schema = held[addon, above]
+        rest = path[len(above) :]
+        if patch.unset:
+            held[addon, above] = without(whole, rest), schema
+        elif isinstance(lookup(whole, rest[:-1]), dict):
+            held[addon, above] = with_value(whole, rest, plain(patch.value)), patch.schema
+        else:
+            raise Invalid(
+                f"{dotted(addon, above)} is set as a whole and has no group for {dotted(addon, path)}",
+                remedy=f"Unset or change {dotted(addon, above)}.",
+                fields={dotted(addon, path): "lies below a single value"},
+            )
+        return
+    for key in [key for key in held if key[0] == addon and begins(key[1], path)]:
+        if key[1] != path or patch.unset:
+            del held[key]
+    if not patch.unset:
+        held[addon, path] = plain(patch.value), patch.schema
+
+
+def _check_secrets(addon: str, path: Path, value: Any, secrets: frozenset[Path]) -> None:
+    for secret in secrets:
+        if not all(want in (have, "*") for have, want in zip(path, secret, strict=False)):
+            continue
+        if len(path) > len(secret) or not all(map(_is_reference, _reached(value, secret[len(path) :]))):
+            where = dotted(addon, secret)
+            raise Invalid(
+                f"{where} holds a secret: settings keep only its name",
+                remedy='Store the secret first, then set {"secret": "<its name>"}.',
+                fields={where: "is not a reference to a secret"},
+            )
+
+
+def _reached(value: Any, path: Path) -> Iterable[Any]:
+    """Every value that `path` leads to."""
+    if not path:
+        return [value]
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        inner = [item for key, item in value.items() if head in (key, "*")]
+    else:
+        inner = value if isinstance(value, list) and head == "*" else []
+    return [found for item in inner for found in _reached(item, rest)]
+
+
+def _is_reference(value: Any) -> bool:
+    if value is None:
+        return True
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"secret"}
+        and bool(value["secret"])
+        and (isinstance(value["secret"], str))
+    )
