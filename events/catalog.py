@@ -1,0 +1,116 @@
+"""Typed domain events to stored JSON and back, through every schema a type ever had. Any thread.
+
+An event is decoded to the newest shape of its type: :func:`upcaster` functions lift older payloads, one schema a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from events.errors import Invalid, NotFound
+from events.record import TYPES, DomainEvent, Event, NewEvent, StreamName
+
+Payload = dict[str, Any]
+Upcaster = Callable[[Payload], Payload]
+Decode = Callable[[str | bytes], Any]
+
+_upcasters: dict[tuple[str, int], Upcaster] = {}
+
+
+def upcaster(kind: str, from_schema: int) -> Callable[[Upcaster], Upcaster]:
+    """Register a pure function that lifts a payload of `kind` from one schema to the next."""
+
+    def register(lift: Upcaster) -> Upcaster:
+        known = _upcasters.setdefault((kind, from_schema), lift)
+        if known.__qualname__ != lift.__qualname__:
+            raise RuntimeError(f"two upcasters claim {kind} from schema {from_schema}")
+        _upcasters[kind, from_schema] = lift
+        return lift
+
+    return register
+
+
+def new_event(stream: StreamName, event: DomainEvent) -> NewEvent:
+    """The record of a domain event that happened now."""
+    return NewEvent(stream, event.event_type, encode(event), event.event_schema)
+
+
+def encode(event: DomainEvent) -> Payload:
+    """The JSON-ready payload. Raises :class:`Invalid` for a value that JSON cannot hold."""
+    try:
+        payload: Payload = msgspec.to_builtins(event, str_keys=True)
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"'{event.event_type}' is not JSON-ready: {error}", type=event.event_type) from error
+    return payload
+
+
+def decode(event: Event) -> Any:
+    """The domain event of a record, in its newest shape. Raises as :func:`decoder` and what that returns."""
+    cls, lifts = _path(event.type, event.schema)
+    return _converted(cls, event.type, _lifted(event.data, lifts) if lifts else event.data)
+
+
+def decoder(kind: str, schema: int) -> Decode:
+    """How the stored payloads of a type and schema are decoded: the fast path of :func:`decode`.
+
+    Raises :class:`NotFound` for a type this process does not know, or a schema newer than it knows; the function
+    returned raises :class:`Invalid` for a payload that does not fit.
+    """
+    cls, lifts = _path(kind, schema)
+    fast = msgspec.json.Decoder(cls).decode
+    if lifts:
+        parse = msgspec.json.Decoder(Payload).decode
+        return lambda data: _converted(cls, kind, _lifted(parse(data), lifts))
+
+    def read(data: str | bytes) -> Any:
+        try:
+            return fast(data)
+        except msgspec.DecodeError as error:
+            raise _misfit(kind, error) from error
+
+    return read
+
+
+class Decoders(dict[tuple[str, int], Decode]):
+    """`decoders[type, schema](payload)`: :func:`decoder`, made once for each pair."""
+
+    def __missing__(self, key: tuple[str, int]) -> Decode:
+        self[key] = made = decoder(*key)
+        return made
+
+
+def _path(kind: str, schema: int) -> tuple[type[Any], list[Upcaster]]:
+    cls = TYPES.get(kind)
+    newest = cls.event_schema if cls else 0
+    if cls is None or schema > newest:
+        what = f"schema {schema} of the event type '{kind}'" if cls else f"the event type '{kind}'"
+        raise NotFound(
+            f"{what} is not known here",
+            remedy="Update Qi, or load the addon that defines it.",
+            type=kind,
+            schema=schema,
+        )
+    steps = range(schema, newest)
+    if missing := [step for step in steps if (kind, step) not in _upcasters]:
+        raise NotFound(f"'{kind}' has no upcaster from schema {missing[0]}", type=kind, schema=missing[0])
+    return cls, [_upcasters[kind, step] for step in steps]
+
+
+def _lifted(payload: Payload, lifts: list[Upcaster]) -> Payload:
+    for lift in lifts:
+        payload = lift(payload)
+    return payload
+
+
+def _converted(cls: type[Any], kind: str, payload: Payload) -> Any:
+    try:
+        return msgspec.convert(payload, cls)
+    except msgspec.ValidationError as error:
+        raise _misfit(kind, error) from error
+
+
+def _misfit(kind: str, error: Exception) -> Invalid:
+    return Invalid(f"a payload of '{kind}' does not fit its type: {error}", type=kind)

@@ -1,0 +1,351 @@
+"""The log in one SQLite file: one writer with group commit, any number of readers.
+
+The file is in WAL mode, so readers never wait for the writer and see only what was committed. It is on a local
+disk. Triggers refuse to change or delete an event; :mod:`events.chain` finds it when somebody does so regardless.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import msgspec
+
+from events.chain import EMPTY, Verified, verify
+from events.disk import require_local, sync_folder
+from events.errors import Busy, Conflict, CorruptLog, Invalid, NotFound, QiError
+from events.record import NO_STREAM, Event, Position, StreamName, Version, now
+from events.sealing import Known, decide, prepare
+from events.store import COLUMNS, Append, Appended, Head, answer, event_of
+
+APPLICATION_ID = 0x51695F4C
+"""`Qi_L`: what makes the file a Qi log."""
+
+FORMAT = 1
+"""Kept in `user_version`. A file with a higher one was written by a newer Qi and is refused."""
+
+BUSY_TIMEOUT_S = 5.0
+JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+
+SCHEMA = (
+    """CREATE TABLE event (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  stream TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  schema INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  meta TEXT NOT NULL,
+  data TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  hash BLOB NOT NULL,
+  category TEXT NOT NULL AS (substr(stream, 1, instr(stream, '-') - 1)) VIRTUAL,
+  UNIQUE (stream, version)
+) STRICT""",
+    "CREATE INDEX event_category ON event (category, position)",
+    """CREATE TABLE command (
+  id TEXT PRIMARY KEY,
+  digest BLOB NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  versions TEXT NOT NULL
+) STRICT, WITHOUT ROWID""",
+    *(
+        f"CREATE TRIGGER {table}_never_{verb.lower()}s BEFORE {verb} ON {table}"
+        " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
+        for table in ("event", "command")
+        for verb in ("UPDATE", "DELETE")
+    ),
+)
+
+# `||` keeps a NUL inside a text, which printf would cut: a header must cover every byte of every column.
+_HEADER = (
+    "CAST(id || '\n' || stream || '\n' || type || '\n' || meta || printf('\n%d %d %d %d %d\n',"
+    " position, version, schema, occurred_at, recorded_at) AS BLOB)"
+)
+_LINKS = (
+    f"SELECT position, {_HEADER}, CAST(data AS BLOB), digest, hash"  # noqa: S608 - constants only
+    " FROM event WHERE position > ? ORDER BY position LIMIT ?"
+)
+_ALL = ", ".join(COLUMNS)
+_STREAM = f"SELECT {_ALL} FROM event WHERE stream = ? AND version > ? ORDER BY version LIMIT ?"  # noqa: S608
+_BY_ID = f"SELECT {_ALL} FROM event WHERE id = ?"  # noqa: S608
+_BY_POSITION = f"SELECT {_ALL} FROM event WHERE position = ?"  # noqa: S608
+_VERSIONS = "SELECT value, (SELECT max(version) FROM event WHERE stream = value) FROM json_each(?)"
+_TAKEN = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM event WHERE id = value)"
+_HEAD = "SELECT position, hash FROM event ORDER BY position DESC LIMIT 1"
+_COMMANDS = "SELECT id, digest, first, last, versions FROM command WHERE id IN (SELECT value FROM json_each(?))"
+_INSERT = f"INSERT INTO event ({_ALL}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_INSERT_COMMAND = "INSERT INTO command (id, digest, first, last, versions) VALUES (?, ?, ?, ?, ?)"
+
+_versions = msgspec.json.Decoder(dict[str, int])
+
+
+class SqliteReader:
+    """Reads a log through a read-only connection of its own. Belongs to the thread that made it.
+
+    Raises :class:`NotFound` for no file, :class:`Invalid` for a file that is not a log of this Qi or an older one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise NotFound(f"there is no log at '{path}'", path=str(path))
+        with _explained(path):
+            self._db = sqlite3.connect(
+                f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
+            )
+            try:
+                self._db.execute("PRAGMA query_only = ON")
+                _require_log(self._db, path)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def rows(
+        self, after: Position, limit: int, categories: frozenset[str] | None, columns: tuple[str, ...]
+    ) -> list[tuple[Any, ...]]:
+        if categories is not None and not categories:
+            return []
+        with _explained(self.path):
+            return self._db.execute(*_select(after, limit, categories, columns)).fetchall()
+
+    def links(self, after: Position, limit: int) -> Iterable[tuple[Any, ...]]:
+        with _explained(self.path):
+            return self._db.execute(_LINKS, (after, limit)).fetchall()
+
+    def read(self, after: Position, limit: int, categories: frozenset[str] | None = None) -> list[Event]:
+        return [event_of(row) for row in self.rows(after, limit, categories, COLUMNS)]
+
+    def read_stream(self, stream: StreamName, after: Version, limit: int) -> list[Event]:
+        with _explained(self.path):
+            return [event_of(row) for row in self._db.execute(_STREAM, (stream, after, limit)).fetchall()]
+
+    def event(self, event_id: str) -> Event:
+        return self._one(_BY_ID, event_id, NotFound(f"the log holds no event with the id '{event_id}'", id=event_id))
+
+    def at(self, position: Position) -> Event:
+        missing = NotFound(f"the log holds no event at position {position}", position=position)
+        return self._one(_BY_POSITION, position, missing)
+
+    def versions(self, streams: Iterable[StreamName]) -> dict[StreamName, Version]:
+        with _explained(self.path):
+            found = self._db.execute(_VERSIONS, (_list(streams),)).fetchall()
+        return {StreamName(name): Version(version or NO_STREAM) for name, version in found}
+
+    def head(self) -> Head:
+        with _explained(self.path):
+            row = self._db.execute(_HEAD).fetchone()
+        return Head(Position(row[0]), row[1].hex()) if row else EMPTY
+
+    def appended(self, command: str) -> Appended | None:
+        with _explained(self.path):
+            row = self._db.execute(_COMMANDS, (_list([command]),)).fetchone()
+        return replace(_answer_of(row), repeated=True) if row else None
+
+    def backup(self, destination: Path) -> Verified:
+        """Copy the log while it is in use and prove the copy; it is a log as good as this one.
+
+        Raises :class:`Conflict` when the destination exists, :class:`CorruptLog` when the copy does not verify:
+        then nothing is left there.
+        """
+        if destination.exists():
+            raise Conflict(f"'{destination}' exists", remedy="Choose another name.", path=str(destination))
+        partial = destination.with_name(f".{destination.name}.part")
+        try:
+            with _explained(self.path):
+                partial.unlink(missing_ok=True)
+                copy = sqlite3.connect(partial, isolation_level=None)
+                try:
+                    self._db.backup(copy)
+                    # Out of WAL mode the copy is this one file alone.
+                    copy.execute("PRAGMA journal_mode = DELETE")
+                finally:
+                    copy.close()
+            with SqliteReader(partial) as reader:
+                verified = verify(reader)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.rename(destination)
+            sync_folder(destination.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+        return verified
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _one(self, sql: str, key: str | int, missing: NotFound) -> Event:
+        with _explained(self.path):
+            row = self._db.execute(sql, (key,)).fetchone()
+        if row is None:
+            raise missing
+        return event_of(row)
+
+
+class SqliteStore(SqliteReader):
+    """The log for the one who appends to it; made when there is none. Belongs to the thread that made it.
+
+    Every batch is on the disk before its answers are. Raises :class:`Invalid` for a file that is something else, was
+    written by a newer Qi, or lies on a network file system.
+    """
+
+    def __init__(self, path: Path) -> None:
+        require_local(path)
+        _create(path)
+        super().__init__(path)
+        # Reads go through the writing connection too: the writer sees its own batch before the commit.
+        self._db.close()
+        self._db = _connect(path)
+
+    def append_batch(self, batch: Sequence[Append]) -> list[Appended | QiError]:
+        prepared = [prepare(request) for request in batch]
+        db = self._db
+        with _explained(self.path):
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                decided = decide(prepared, self._known(batch), now())
+                db.executemany(_INSERT, decided.rows)
+                db.executemany(_INSERT_COMMAND, map(_command_row, decided.commands.items()))
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+        return decided.answers
+
+    def append(self, one: Append) -> Appended:
+        return answer(self.append_batch([one])[0])
+
+    def _known(self, batch: Sequence[Append]) -> Known:
+        ids = [event.id for request in batch for event in request.events]
+        streams = {event.stream for request in batch for event in request.events}
+        streams.update(name for request in batch for name in request.expected)
+        commands = [request.command for request in batch if request.command]
+        return Known(
+            self.head(),
+            self.versions(streams),
+            {row[0] for row in self._db.execute(_TAKEN, (_list(ids),))},
+            {row[0]: (row[1], _answer_of(row)) for row in self._db.execute(_COMMANDS, (_list(commands),))},
+        )
+
+
+def _select(
+    after: Position, limit: int, categories: frozenset[str] | None, columns: tuple[str, ...]
+) -> tuple[str, tuple[Any, ...]]:
+    if unknown := set(columns).difference(COLUMNS):
+        raise KeyError(f"an event has no column {', '.join(sorted(unknown))}")
+    names = ", ".join(columns)
+    if categories is None:
+        return f"SELECT {names} FROM event WHERE position > ? ORDER BY position LIMIT ?", (after, limit)  # noqa: S608
+    # One index search for each category, merged in order: IN (…) would sort all that follow for every page.
+    one = f"SELECT {names}, position AS place FROM event WHERE category = ? AND position > ?"  # noqa: S608
+    parameters = [value for category in sorted(categories) for value in (category, after)]
+    union = " UNION ALL ".join([one] * len(categories))
+    sql = f"SELECT {names} FROM ({union} ORDER BY place LIMIT ?)"  # noqa: S608
+    return sql, (*parameters, limit)
+
+
+def _answer_of(row: tuple[Any, ...]) -> Appended:
+    _, _, first, last, versions = row
+    named = {StreamName(name): Version(version) for name, version in _versions.decode(versions).items()}
+    return Appended(Position(first), Position(last), named)
+
+
+def _command_row(command: tuple[str, tuple[bytes, Appended]]) -> tuple[Any, ...]:
+    name, (digest, first) = command
+    return name, digest, first.first, first.last, msgspec.json.encode(first.versions).decode()
+
+
+def _list(texts: Iterable[str]) -> str:
+    """A list of any length as one parameter of a query."""
+    return msgspec.json.encode(list(texts)).decode()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        # Without it INSERT OR REPLACE deletes a row and no trigger fires.
+        db.execute("PRAGMA recursive_triggers = ON")
+        db.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(path: Path) -> None:
+    """Make an empty file a log; leave any other file as it is."""
+    with _explained(path):
+        db = _connect(path)
+        try:
+            if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("BEGIN IMMEDIATE")
+                if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                    for statement in SCHEMA:
+                        db.execute(statement)
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {FORMAT}")
+                db.execute("COMMIT")
+        finally:
+            db.close()
+
+
+def _require_log(db: sqlite3.Connection, path: Path) -> None:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise Invalid(f"'{path}' is a database, but not a Qi log", remedy="Check the path.", path=str(path))
+    if version > FORMAT:
+        raise Invalid(
+            f"'{path}' was written by a newer Qi (format {version}; this one knows {FORMAT})",
+            remedy="Update Qi.",
+            path=str(path),
+            format=version,
+        )
+    found = {row[0] for row in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+    if missing := sorted(statement.partition("\n")[0] for statement in set(SCHEMA) - found):
+        raise CorruptLog(
+            f"the log at '{path}' was taken apart: {'; '.join(missing)} is not as Qi made it",
+            remedy="Restore the log from a backup.",
+            position=0,
+        )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into Qi's."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(f"another program holds the log at '{path}'", remedy="Try again.", retry_ms=100) from error
+        if code == sqlite3.SQLITE_NOTADB:
+            raise Invalid(f"'{path}' is not a database", remedy="Check the path.", path=str(path)) from error
+        if code == sqlite3.SQLITE_CORRUPT:
+            raise CorruptLog(
+                f"the file of the log is damaged: {error}", remedy="Restore it from a backup.", position=0
+            ) from error
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise QiError(
+                f"the log at '{path}' cannot be used: {error}",
+                remedy="Check the disk's space and permissions.",
+                path=str(path),
+            ) from error
+        raise

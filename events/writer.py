@@ -1,0 +1,82 @@
+"""The pure heart of the journal: appends groups, hands back what was committed, keeps the signed head.
+
+No thread and no bus: the journal's actor carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from events.errors import QiError
+from events.head import HeadFile
+from events.record import Event, Position
+from events.store import PAGE_EVENTS, Append, Appended, EventStore
+
+GROUP_REQUESTS = 256
+"""How many requests share one commit at most. What waits beyond that waits for the next."""
+
+SIGN_EVERY_EVENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answers to a group, one for each request, and what it added to the log. All of it is durable."""
+
+    answers: list[Appended | QiError]
+    events: list[Event]
+    """In order, to be announced. A repeated command adds none."""
+
+
+class Writer:
+    """Owns the store. Actor thread.
+
+    Raises :class:`CorruptLog` at once when the log is not the one that was signed.
+    """
+
+    def __init__(self, store: EventStore, heads: HeadFile) -> None:
+        heads.require(store)
+        self._store = store
+        self._heads = heads
+        self._written = store.head().position
+        self._signed = Position(-1)
+        self.sign()
+
+    @property
+    def position(self) -> Position:
+        """The last position that is durable."""
+        return self._written
+
+    def write(self, requests: Sequence[Append]) -> Written:
+        """Append the requests in order, one commit for each :data:`GROUP_REQUESTS`.
+
+        Raises what :meth:`EventStore.append_batch` raises; then no request of that group was appended.
+        """
+        answers: list[Appended | QiError] = []
+        for start in range(0, len(requests), GROUP_REQUESTS):
+            answers += self._store.append_batch(requests[start : start + GROUP_REQUESTS])
+        events = self.committed(self._written)
+        if events:
+            self._written = events[-1].position
+        if self._written - self._signed >= SIGN_EVERY_EVENTS:
+            self.sign()
+        return Written(answers, events)
+
+    def committed(self, after: Position) -> list[Event]:
+        """All events after a position: those to announce at start, when announcing had come that far."""
+        found: list[Event] = []
+        while page := self._store.read(Position(after + len(found)), PAGE_EVENTS):
+            found += page
+        return found
+
+    def sign(self) -> None:
+        """Sign the head if it moved. Worth a call whenever the journal is idle."""
+        if self._signed != self._written:
+            head = self._store.head()
+            self._heads.write(head)
+            self._signed = head.position
+
+    def close(self) -> None:
+        """Sign and release the store."""
+        self.sign()
+        self._store.close()
