@@ -121,7 +121,9 @@ for number in range(30):
 
 def test_of_two_processes_that_claim_a_version_exactly_one_gets_it(root: Path) -> None:
     racers = [
-        subprocess.Popen([sys.executable, "-c", RACER, root, name], stdin=-1, stdout=-1, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, root, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for name in ("p1", "p2")
     ]
     streams = [(racer.stdin, racer.stdout) for racer in racers]
