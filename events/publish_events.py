@@ -32,6 +32,16 @@ class StepRecord:
     """Digest of the log records; empty for none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Remap:
+    """Inputs below one folder are to be read below another."""
+
+    old: str
+    """Path as the manifest has it."""
+    new: str
+    """Where it lies now."""
+
+
 @event("publish.requested")
 class PublishRequested(DomainEvent):
     """Somebody asked for it. This pins everything that the outcome depends on."""
@@ -66,6 +76,10 @@ class PublishRequested(DomainEvent):
     """User who asked for the publish that is repeated; empty for a first one."""
     manifest: str
     """Digest of the manifest to work from; empty for a first one."""
+    remap: tuple[Remap, ...] = ()
+    """Where inputs of that manifest lie now."""
+    accept_changed: bool = False
+    """Whether inputs may differ from that manifest."""
     pinned: str = ""
     """Digest of what was looked up at P and asked with: names, effective settings, environment, addon digests."""
 
@@ -261,6 +275,10 @@ class PublishResumed(DomainEvent):
     """Who resumed it; `studio` when it did so on start."""
     from_state: str
     """The state it goes on from."""
+    remap: tuple[Remap, ...] = ()
+    """Where inputs of the manifest lie now."""
+    accept_changed: bool = False
+    """Whether inputs may differ from the manifest."""
     took_effect: bool | None
     """A person's decision about the steps nobody knew of: they took effect, or they did not; null when all is known."""
 

@@ -25,6 +25,7 @@ from events.publish_events import (
     PublishSucceeded,
     PublishUnknown,
     PublishValidated,
+    Remap,
     StepFinished,
     StepsRecorded,
     StepStarted,
@@ -86,6 +87,10 @@ class Publish:
     error: Failure | None = None
     resumed: bool = False
     """Whether it ever stopped and went on."""
+    remap: tuple[Remap, ...] = ()
+    """Where inputs of the manifest lie now."""
+    accept_changed: bool = False
+    """Whether inputs may differ from the manifest."""
     made_good_by: str = ""
     """Id of the publish that succeeded in its place; its own when it was resumed."""
     requested_at: Micros = UNKNOWN_TIME
@@ -130,7 +135,11 @@ def evolve(state: Publish | None, fact: Fact) -> Publish:
     if state is None:
         if not isinstance(fact.event, PublishRequested):
             raise unexpected(fact)
-        return Publish(fact.stream.partition("-")[2], fact.event, requested_at=fact.at, changed_at=fact.at)
+        asked = fact.event
+        return Publish(
+            fact.stream.partition("-")[2], asked, remap=asked.remap, accept_changed=asked.accept_changed,
+            requested_at=fact.at, changed_at=fact.at,
+        )  # fmt: skip
     return replace(_folded(state, fact), changed_at=fact.at)
 
 
@@ -188,4 +197,7 @@ def _resumed(state: Publish, again: PublishResumed) -> Publish:
         done = {RUNNING: "ok"} if again.took_effect else {}
         steps = {k: done.get(v, v) for k, v in state.steps.items() if v != RUNNING or again.took_effect}
     stopped = state.resumed or bool(state.ended)
-    return replace(state, state=again.from_state, ended="", error=None, steps=steps, resumed=stopped)
+    return replace(
+        state, state=again.from_state, ended="", error=None, steps=steps, resumed=stopped, remap=again.remap,
+        accept_changed=again.accept_changed,
+    )  # fmt: skip

@@ -25,6 +25,7 @@ from events.publish_events import (
     PublishResumed,
     PublishSucceeded,
     PublishUnknown,
+    Remap,
     StepFinished,
     StepsRecorded,
     StepStarted,
@@ -77,6 +78,8 @@ class Resume:
     user: str
     took_effect: bool | None = None
     """A person's word on what nobody knows: whether the open step took effect."""
+    remap: tuple[Remap, ...] = ()
+    accept_changed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,8 @@ class Rerun:
     """Who repeats it."""
     host: str
     """Host name of the machine the work will run on."""
+    remap: tuple[Remap, ...] = ()
+    accept_changed: bool = False
 
 
 Command = RequestPublish | Report | Cancel | Resume | Rerun
@@ -133,6 +138,7 @@ def _rerun(command: Rerun, view: View) -> list[Change]:
     request = replace(
         publish.request, replay_of=publish.id, manifest=publish.manifest, user=command.user, host=command.host,
         original_user=publish.request.original_user or publish.request.user,
+        remap=command.remap, accept_changed=command.accept_changed,
     )  # fmt: skip
     return _request(RequestPublish(id=command.id, request=request), view)
 
@@ -167,7 +173,10 @@ def _resume(command: Resume, view: View) -> list[Change]:
             fields={"took_effect": "is needed" if doubtful else "is not needed"},
         )
     from_state = publish.state if planned else "requested"
-    resumed = PublishResumed(user=command.user, from_state=from_state, took_effect=command.took_effect)
+    resumed = PublishResumed(
+        user=command.user, from_state=from_state, took_effect=command.took_effect, remap=command.remap,
+        accept_changed=command.accept_changed,
+    )  # fmt: skip
     return [Change(publish_stream(publish.id), resumed)]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from events import names
-from events.decider import UNKNOWN_TIME, Fact, Folds, View, unexpected
+from events.decider import UNKNOWN_TIME, Fact, Folds, Known, View, unexpected
 from events.errors import Conflict, Invalid, Locked, NotFound
 from events.record import NO_STREAM, Change, DomainEvent, Micros, StreamName, event, stream_name
 
@@ -145,6 +145,12 @@ def evolve(state: User | None, fact: Fact) -> User:
 
 
 FOLDS: Folds = {"user": evolve, **names.FOLDS}
+
+
+def find_user(known: Known, name: str) -> User | None:
+    """The user of that name, however it is typed."""
+    claimed = known.get(names.Claim, names.claim_stream("user", name))
+    return known.get(User, user_stream(claimed.owner)) if claimed and claimed.owner else None
 
 
 def _add(view: View, command: AddUser) -> list[Change]:

@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
+
+from events.catalog import decoder, encode_change
 from events.decider import Decision, Fact, Folds, Known, View, decision
 from events.errors import QiError
 from events.ids import new_id
@@ -33,8 +36,11 @@ class Scenario:
         self._decide = decide
 
     def given(self, stream: StreamName, *events: DomainEvent) -> Scenario:
-        """Record `events` in `stream` as they are."""
-        for event in events:
+        """Record `events` in `stream`, each as it comes back out of the log: equal, or the test fails."""
+        for written in events:
+            stored = encode_change(Change(stream, written))
+            event = decoder(stored.type, stored.schema)(msgspec.json.encode(stored.data))
+            assert event == written, f"{written} comes back as {event}"
             position = Position(len(self.facts) + 1)
             version = Version(self.known.version(stream) + 1)
             at = Micros(1_700_000_000_000_000 + position)

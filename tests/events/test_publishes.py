@@ -25,6 +25,7 @@ from events.publish_events import (
     PublishSucceeded,
     PublishUnknown,
     PublishValidated,
+    Remap,
     StepFinished,
     StepRecord,
     StepsRecorded,
@@ -40,8 +41,8 @@ from qi.testing.decider import Scenario
 
 REQUEST = PublishRequested(
     position=7, mode="publish", project="film", entity="sh010", task="comp", product="renderMain", comment="done",
-    sources=("/in/a.####.exr",), user="ada", host="ws1", bundle="base", bundle_digest="b" * 64, replay_of="",
-    original_user="", manifest="",
+    sources=("/in/a.####.exr",), user="ada", host="ws1", pinned="a" * 64, bundle="base", bundle_digest="b" * 64,
+    replay_of="", original_user="", manifest="",
 )  # fmt: skip
 
 PATH: tuple[DomainEvent, ...] = (
@@ -294,6 +295,15 @@ def test_a_rerun_is_a_new_publish_with_the_pins_of_the_first_and_both_users() ->
     made = at("validated").when(report(FAILED)).when(Rerun(publish="p1", id="p2", user="bob", host="ws2"))
     made.then(replace(REQUEST, replay_of="p1", manifest="m" * 64, user="bob", original_user="ada", host="ws2"))
     assert the(go_on(made, "collected", "p2"), "p2").manifest == "m" * 64
+
+
+def test_a_replay_records_where_inputs_lie_now() -> None:
+    remap = (Remap(old="/in", new="/mnt/in"),)
+    made = at("staged").when(report(FAILED))
+    made.when(Rerun(publish="p1", id="p2", user="bob", host="ws2", remap=remap, accept_changed=True))
+    made.when(Resume(publish="p1", user="ada", remap=remap))
+    assert (the(made, "p2").remap, the(made, "p2").accept_changed) == (remap, True)
+    assert (the(made).remap, the(made).accept_changed) == (remap, False)
 
 
 def test_a_rerun_that_succeeds_makes_good_all_it_repeats() -> None:

@@ -12,6 +12,7 @@ from events.users import (
     RoleRevoked,
     User,
     UserAdded,
+    find_user,
     permissions,
     user_stream,
 )
@@ -91,3 +92,10 @@ def test_roles_add_up_and_an_unknown_one_allows_nothing() -> None:
 def test_only_admins_promote_and_manage_users() -> None:
     allowed = {role for role in PERMISSIONS if {"bundle.promote", "user.manage"} <= permissions([role])}
     assert allowed == {"admin"}
+
+
+def test_a_user_is_found_however_the_name_is_typed() -> None:
+    found = find_user(scenario().known, "ADA")
+    assert found is not None
+    assert found.id == "u1"
+    assert find_user(scenario().known, "nobody") is None
