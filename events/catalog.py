@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from events.errors import Invalid, NotFound
-from events.record import TYPES, DomainEvent, Event, NewEvent, StreamName
+from events.record import TYPES, Change, Event, NewEvent
 
 Payload = dict[str, Any]
 Upcaster = Callable[[Payload], Payload]
@@ -33,28 +33,24 @@ def upcaster(kind: str, from_schema: int) -> Callable[[Upcaster], Upcaster]:
     return register
 
 
-def new_event(stream: StreamName, event: DomainEvent) -> NewEvent:
-    """The record of a domain event that happened now."""
-    return NewEvent(stream, event.event_type, encode(event), event.event_schema)
-
-
-def encode(event: DomainEvent) -> Payload:
-    """The JSON-ready payload. Raises :class:`Invalid` for a value that JSON cannot hold."""
+def encode_change(change: Change) -> NewEvent:
+    """The record of a domain event that happened now. Raises :class:`Invalid` for a value that JSON cannot hold."""
+    event = change.event
     try:
         payload: Payload = msgspec.to_builtins(event, str_keys=True)
     except (TypeError, ValueError) as error:
         raise Invalid(f"'{event.event_type}' is not JSON-ready: {error}", type=event.event_type) from error
-    return payload
+    return NewEvent(change.stream, event.event_type, payload, event.event_schema)
 
 
-def decode(event: Event) -> Any:
+def decode_event(event: Event) -> Any:
     """The domain event of a record, in its newest shape. Raises as :func:`decoder` and what that returns."""
     cls, lifts = _path(event.type, event.schema)
     return _converted(cls, event.type, _lifted(event.data, lifts) if lifts else event.data)
 
 
 def decoder(kind: str, schema: int) -> Decode:
-    """How the stored payloads of a type and schema are decoded: the fast path of :func:`decode`.
+    """How the stored payloads of a type and schema are decoded: the fast path of :func:`decode_event`.
 
     Raises :class:`NotFound` for a type this process does not know, or a schema newer than it knows; the function
     returned raises :class:`Invalid` for a payload that does not fit.

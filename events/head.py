@@ -42,12 +42,12 @@ class HeadFile:
     The key is made, owner-only, at the first signature. Raises :class:`Forbidden` when others can read it.
     """
 
-    def __init__(self, path: Path, key: Path) -> None:
-        self._path = path
-        self._key = key
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "head.json"
+        self._key = folder / "head.key"
 
     def read(self) -> Head | None:
-        """The head last signed, or None when there is none. Raises :class:`CorruptLog` for one not signed by the key."""
+        """The head last signed, or None when there is none. Raises :class:`CorruptLog` for one not of this key."""
         if not self._path.exists():
             return None
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from events.errors import QiError
 from events.head import HeadFile
@@ -31,13 +32,14 @@ class Written:
 class Writer:
     """Owns the store. Actor thread.
 
-    Raises :class:`CorruptLog` at once when the log is not the one that was signed.
+    `keys` is an existing folder outside the log, for the signed head and its key. Raises :class:`CorruptLog` at once
+    when the log is not the one that was signed.
     """
 
-    def __init__(self, store: EventStore, heads: HeadFile) -> None:
-        heads.require(store)
+    def __init__(self, store: EventStore, keys: Path) -> None:
         self._store = store
-        self._heads = heads
+        self._heads = HeadFile(keys)
+        self._heads.require(store)
         self._written = store.head().position
         self._signed = Position(-1)
         self.sign()
@@ -47,7 +49,7 @@ class Writer:
         """The last position that is durable."""
         return self._written
 
-    def write(self, requests: Sequence[Append]) -> Written:
+    def append(self, requests: Sequence[Append]) -> Written:
         """Append the requests in order, one commit for each :data:`GROUP_REQUESTS`.
 
         Raises what :meth:`EventStore.append_batch` raises; then no request of that group was appended.
