@@ -22,7 +22,7 @@ from pykka._envelope import Envelope
 
 from events.ids import new_id
 from qi import context
-from qi.bus import Bus, Subscription
+from qi.bus import Bus, Subscription, Timer
 from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
@@ -70,6 +70,14 @@ class Call:
 
 
 @dataclass(slots=True)
+class Tick:
+    """A timer's call on its way to the actor's thread."""
+
+    method: str
+    waiting: bool = False
+
+
+@dataclass(slots=True)
 class Fact:
     """An announcement on its way to a listener."""
 
@@ -103,6 +111,16 @@ def listens(subject: str) -> Callable[[Callable[[A, Any], None]], Callable[[A, A
 
     def mark(method: Callable[[A, Any], None]) -> Callable[[A, Any], None]:
         method.__dict__["_qi_listens"] = subject
+        return method
+
+    return mark
+
+
+def every(seconds: float) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
+    """Be called again and again; a call is left out while the last one still waits in the mailbox."""
+
+    def mark(method: Callable[[A], None]) -> Callable[[A], None]:
+        method.__dict__["_qi_every"] = seconds
         return method
 
     return mark
@@ -147,6 +165,7 @@ class Actor(pykka.ThreadingActor):
         self._bus = bus
         self._address: Address = SERVICE
         self._subscriptions: list[Subscription] = []
+        self._timers: list[Timer] = []
         self._identities: dict[str, tuple[float, Identity]] = {}
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -206,6 +225,8 @@ class Actor(pykka.ThreadingActor):
             for member in _members(type(self)):
                 if "_qi_listens" in member.__dict__:
                     self._listen(member.__dict__["_qi_listens"], member.__name__)
+                if "_qi_every" in member.__dict__:
+                    self._tick(member.__dict__["_qi_every"], member.__name__)
         except BaseException as error:
             # Pykka calls no hook for a failed start, and a SystemExit here would stop every actor of the process.
             self._failure = error
@@ -228,6 +249,12 @@ class Actor(pykka.ThreadingActor):
     def on_receive(self, message: Any) -> None:
         if isinstance(message, Fact):
             self._hear(message)
+        elif isinstance(message, Tick):
+            message.waiting = False
+            with self._guarded(message.method):
+                context.enter(context.Context(trace=new_id()))
+                _caller.set(STUDIO_IDENTITY)
+                getattr(self, message.method)()
         elif not isinstance(message, Call):
             raise TypeError(f"'{self.name}' was sent {message!r} past the mesh")
         elif message.endpoint.batch:
@@ -288,8 +315,20 @@ class Actor(pykka.ThreadingActor):
 
         self._subscriptions.append(self._bus.subscribe(subject, arrive))
 
+    def _tick(self, seconds: float, method: str) -> None:
+        mailbox, tick = self.mailbox, Tick(method)
+
+        def due() -> None:  # bus thread
+            if not tick.waiting:
+                tick.waiting = True
+                mailbox.put(Envelope(tick))
+
+        self._timers.append(self._bus.every(seconds, due))
+
     def _leave(self) -> None:
         self._bus.services.remove(self)
+        while self._timers:
+            self._timers.pop().cancel()
         while self._subscriptions:
             self._bus.unsubscribe(self._subscriptions.pop())
         # Whoever still waits in the mailbox is answered now rather than left to its deadline.
@@ -316,7 +355,7 @@ class Actor(pykka.ThreadingActor):
         except Fatal as error:
             self._refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad request must not end the actor
             self._refuse(call.msg, self._internal(error, call.endpoint.kind.topic))
         else:
             if isinstance(answer, Future):
@@ -363,7 +402,7 @@ class Actor(pykka.ThreadingActor):
             if carried.session:
                 caller = replace(STUDIO_IDENTITY, user=carried.user or STUDIO)
         else:
-            carried = replace(carried, session=caller.session, user=caller.user)
+            carried = replace(carried, session=caller.session, user=caller.user, host=caller.host)
         message = self._bus.codec.decode(call.endpoint.kind, call.msg.data)
         command = getattr(message, "command", "")
         if command:

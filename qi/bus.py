@@ -28,7 +28,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from events.ids import new_id
 from qi import context
 from qi.codec import Codec, Plain
-from qi.discovery import Services
+from qi.services import Services
 from qi.errors import BadRequest, Busy, DeadlineExceeded, QiError, Unavailable, from_reply
 from qi.messages import MAX_MESSAGE_BYTES, SERVICE, Address, Request
 
@@ -66,6 +66,27 @@ class Subscription:
     queue: str
     callback: Callback
     native: NatsSubscription | None = None
+
+
+class Timer:
+    """A repeated call on the bus thread, until it is cancelled. Any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], None]) -> None:
+        self._loop, self._seconds, self._callback = loop, seconds, callback
+        self._cancelled = False
+        loop.call_soon_threadsafe(self._next)
+
+    def _next(self) -> None:
+        if not self._cancelled:
+            self._loop.call_later(self._seconds, self._due)
+
+    def _due(self) -> None:
+        if not self._cancelled:
+            self._callback()
+            self._next()
+
+    def cancel(self) -> None:
+        self._cancelled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +255,10 @@ class Bus:
 
         with contextlib.suppress(TimeoutError):
             self._on_loop(end(), CONNECT_TIMEOUT_S)
+
+    def every(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` on the bus thread every so often; it does O(1) work and never raises."""
+        return Timer(self._loop, seconds, callback)
 
     def flush(self, timeout_s: float = 5.0) -> None:
         """Return when the broker has seen all that was published before. Raises :class:`Unavailable`."""

@@ -32,7 +32,7 @@ class Plain:
     """Standard library only. Trusts its peer to keep to the shape: it is used against Qi's own services."""
 
     def encode(self, value: Any) -> bytes:
-        return json.dumps(value, default=_as_json, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(value, default=as_json, ensure_ascii=False, separators=(",", ":")).encode()
 
     def decode(self, kind: type[T], data: bytes) -> T:
         try:
@@ -41,7 +41,7 @@ class Plain:
             raise BadRequest(f"not a {getattr(kind, '__name__', kind)}: {error}") from error
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, (set, frozenset)):

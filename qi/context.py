@@ -45,12 +45,17 @@ class Context:
     """The participant whose request started all this."""
     user: str = ""
     """Its user."""
+    host: str = ""
+    """Its host."""
 
     def headers(self) -> dict[str, str]:
         remaining = "" if self.deadline is None else str(max(0, int((self.deadline - time.monotonic()) * 1000)))
         packed = ";".join(
-            (self.cause, self.command, remaining, ">".join(self.path), self.session, quote(self.user, safe=""))
-        )
+            (
+                self.cause, self.command, remaining, ">".join(self.path),
+                self.session, quote(self.user, safe=""), quote(self.host, safe=""),
+            )
+        )  # fmt: skip
         return {"traceparent": f"00-{self.trace}-{self.trace[:16]}-01", "Qi": packed}
 
     def remaining_s(self) -> float | None:
@@ -69,11 +74,12 @@ def from_headers(headers: Mapping[str, str] | None) -> Context:
     packed = (headers or {}).get("Qi", "").split(";")
     parent = (headers or {}).get("traceparent", "").split("-")
     trace = parent[1] if len(parent) == 4 and len(parent[1]) == 32 else new_id()
-    if len(packed) != 6:
+    if len(packed) != 7:
         return Context(trace=trace)
-    cause, command, remaining, path, session, user = packed
+    cause, command, remaining, path, session, user, host = packed
     deadline = time.monotonic() + int(remaining) / 1000 if remaining.isdecimal() else None
-    return Context(trace, cause, command, deadline, tuple(path.split(">")) if path else (), session, unquote(user))
+    passed = tuple(path.split(">")) if path else ()
+    return Context(trace, cause, command, deadline, passed, session, unquote(user), unquote(host))
 
 
 _current: ContextVar[Context | None] = ContextVar("qi_context", default=None)

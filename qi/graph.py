@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 
 from qi.actor import Actor
+from qi.contracts.mesh import Ping
 from qi.contracts.session import Identify
 from qi.errors import QiError
 from qi.messages import PUBLIC, STUDIO_ONLY
@@ -18,9 +19,7 @@ def start_order(actors: Iterable[type[Actor]], *, served_elsewhere: frozenset[st
     addons, which sit below every core service.
     """
     classes = list(actors)
-    serves = {
-        e.kind.topic: cls.name for cls in classes for e in cls.endpoints() if not e.kind.topic.startswith("mesh.")
-    }
+    serves = {e.kind.topic: cls.name for cls in classes for e in cls.endpoints() if e.kind is not Ping}
     needs: dict[str, set[str]] = {}
     for cls in classes:
         asked = {kind.topic for kind in cls.requests}

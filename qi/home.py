@@ -72,6 +72,16 @@ class Home:
         return self.root / "keys"
 
     @property
+    def head(self) -> Path:
+        """The log's signed head."""
+        return self.root / "head.json"
+
+    @property
+    def projects(self) -> Path:
+        """Root of projects that were given none."""
+        return self.root / "projects"
+
+    @property
     def connection_file(self) -> Path:
         return self.root / "studio.json"
 

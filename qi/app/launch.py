@@ -29,7 +29,9 @@ def default_home() -> Path:
 class LaunchConfig(BaseSettings):
     """Every field can be given as `--field`, as `QI_FIELD`, in `.env`, or in `qi.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="QI_", env_file=".env", toml_file=TOML_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="QI_", env_file=".env", toml_file=TOML_FILE, extra="ignore", frozen=True
+    )
 
     home: Path = Field(default_factory=default_home)
     """The studio's folder."""

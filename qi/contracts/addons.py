@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from qi.limits import Name
-from qi.messages import STUDIO_ONLY, Request, message
+from typing import Any
+
+from qi.limits import Name, Prose
+from qi.messages import STUDIO_ONLY, Done, Request, message
 
 
 @message
@@ -38,6 +40,25 @@ class StoreAddon(Request[AddonInfo], topic="addon.store", needs=STUDIO_ONLY, tim
     """Put the folder of a found addon into the content store, so that a bundle can pin it."""
 
     name: Name
+
+
+@message
+class ReportAddon(Request[Done], topic="addon.report", needs=STUDIO_ONLY):
+    """The studio tells how starting an addon went."""
+
+    name: Name
+    status: Name
+    problem: Prose = ""
+
+
+@message
+class CheckSettings(Request[Done], topic="addon.check", needs=STUDIO_ONLY, timeout_s=30.0):
+    """Do these effective settings fit the schema? Invalid, with field paths, when not."""
+
+    name: Name
+    digest: Name
+    """Of the addon's folder in the content store; empty for Qi's own settings."""
+    values: dict[str, Any]
 
 
 @message

@@ -31,6 +31,17 @@ class AppendEvents(Request[Appended], topic="log.append", needs=STUDIO_ONLY):
 
 
 @message
+class LogWriter:
+    host: str
+    home: str
+
+
+@message
+class WhoWrites(Request[LogWriter], topic="log.writer", needs=STUDIO_ONLY):
+    """Which journal writes this mesh's log; there must be one only."""
+
+
+@message
 class EventPage:
     events: tuple[Event, ...]
     head: int

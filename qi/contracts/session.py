@@ -52,11 +52,26 @@ class StartSession(Request[SessionInfo], topic="session.start", needs=STUDIO_ONL
 
 
 @message
-class BindSession(Request[SessionInfo], topic="session.bind", needs=STUDIO_ONLY):
+class Bound:
+    session: SessionInfo
+    token: str
+    """Opens later sessions of the same user."""
+
+
+@message
+class BindSession(Request[Bound], topic="session.bind", needs=STUDIO_ONLY):
     """After a log-in: from now on the session `id` is `user`'s."""
 
     id: Token
     user: Name
+
+
+@message
+class ForgetToken(Request[Done], topic="session.forget", needs=STUDIO_ONLY):
+    """After a log-out: the token opens nothing any more, and `session` ends."""
+
+    token: Annotated[str, Text(200)]
+    session: Token
 
 
 @message

@@ -1,0 +1,139 @@
+"""The journal: the only writer of the log.
+
+It groups what waits into one commit, answers after the commit, and only then announces each event on
+`qi.event.<category>.<id>.<type>`. What was committed but not announced when it died, it announces at its next start:
+its checkpoint of announcements lies beside the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+from events.errors import QiError
+from events.head import HeadFile
+from events.record import Event, Meta, Position, StreamName, Version, category_of, token_of
+from events.sqlite import SqliteStore
+from events.state import StateDb
+from events.store import Append
+from events.writer import Writer
+from qi import context
+from qi.actor import Actor, Asked, every, handles, handles_batch
+from qi.bus import Bus
+from qi.contracts.log import AppendEvents, Appended, BackupLog, LogBackup, LogWriter, WhoWrites
+from qi.errors import Conflict, NotFound, Unavailable
+from qi.home import Home
+
+ANNOUNCED = "journal.announced"
+ANNOUNCE_PAGE = 500
+SIGN_EVERY_S = 1.0
+
+
+class Journal(Actor):
+    """Appends, in groups; announces, in order."""
+
+    name = "journal"
+    mailbox_limit = 20_000
+
+    def __init__(self, bus: Bus, *, home: str) -> None:
+        super().__init__(bus)
+        self._home = Home(Path(home))
+
+    def setup(self) -> None:
+        self._refuse_a_second()
+        self._state = StateDb(self._home.state)
+        self._store = SqliteStore(self._home.events)
+        self._writer = Writer(self._store, HeadFile(self._home.head, self._home.keys / "head.key"))
+        self._announced = self._state.checkpoint(ANNOUNCED)
+        self._catch_up()
+
+    def teardown(self) -> None:
+        # A setup that was refused has opened nothing.
+        if hasattr(self, "_writer"):
+            self._bus.flush()
+            self._remember()
+            self._writer.close()
+            self._state.close()
+
+    @handles_batch(AppendEvents)
+    def append(self, group: list[Asked]) -> list[Appended | QiError]:
+        result = self._writer.write([_append(asked) for asked in group])
+        for event in result.events:
+            self._announce(event)
+        return [
+            answer
+            if isinstance(answer, QiError)
+            else Appended(
+                first=answer.first,
+                last=answer.last,
+                versions={str(stream): int(version) for stream, version in answer.versions.items()},
+                repeated=answer.repeated,
+            )
+            for answer in result.answers
+        ]
+
+    @handles(BackupLog)
+    def backup(self, message: BackupLog) -> LogBackup:
+        target = Path(message.path)
+        if target.exists():
+            raise Conflict(f"{target} exists already", remedy="a backup never overwrites; name a new file")
+        if not target.parent.is_dir():
+            raise NotFound(f"the folder {target.parent} does not exist")
+        made = self._store.backup(target)
+        return LogBackup(path=str(target), events=made.events, hash=made.hash)
+
+    @handles(WhoWrites)
+    def who_writes(self, _: WhoWrites) -> LogWriter:
+        return LogWriter(host=socket.gethostname(), home=str(self._home.root))
+
+    @every(SIGN_EVERY_S)
+    def sign(self) -> None:
+        """Keep the signed head and the checkpoint of announcements close behind the log."""
+        self._writer.sign()
+        self._remember()
+
+    def figures(self) -> dict[str, Any]:
+        return {"position": self._announced}
+
+    def _refuse_a_second(self) -> None:
+        """Two writers of one mesh would give two orders of events."""
+        with contextlib.suppress(Unavailable):
+            other = self._bus.request(WhoWrites(), timeout_s=1.0)
+            raise Conflict(
+                f"a journal runs on this mesh already, on {other.host} in {other.home}",
+                remedy="join that studio with --connect",
+            )
+
+    def _catch_up(self) -> None:
+        while True:
+            page = self._store.read(self._announced, ANNOUNCE_PAGE)
+            for event in page:
+                self._announce(event)
+            if len(page) < ANNOUNCE_PAGE:
+                return
+
+    def _announce(self, event: Event) -> None:
+        subject = f"qi.event.{category_of(event.stream)}.{token_of(event.stream)}.{event.type}"
+        carried = context.Context(event.meta.trace or context.current().trace, cause=event.id)
+        self._bus.publish(subject, self._bus.codec.encode(event), headers=carried.headers())
+        self._announced = event.position
+
+    def _remember(self) -> None:
+        if self._announced > self._state.checkpoint(ANNOUNCED):
+            self._state.save_checkpoint(ANNOUNCED, Position(self._announced))
+
+
+def _append(asked: Asked) -> Append:
+    message, carried = asked.message, asked.context
+    meta = Meta(
+        user=carried.user or "studio",
+        session=carried.session,
+        host=carried.host,
+        trace=carried.trace,
+        cause=carried.cause,
+        command=message.command,
+    )
+    expected = {StreamName(stream): Version(version) for stream, version in message.expected.items()}
+    return Append(message.events, expected, meta, message.command)

@@ -1,0 +1,428 @@
+"""Publishes: pins them, starts their workers, records what they report, replays them, finishes them after a crash."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from events import publishes, versions
+from events.blobs import Blobs
+from events.catalog import decode_payload
+from events.ids import new_id
+from events.publish_events import (
+    PublishInterrupted,
+    PublishRequested,
+    PublishUnknown,
+    Remap,
+    WorkerEnded,
+    WorkerStarted,
+)
+from events.publish_state import Publish
+from events.publish_steps import has_reached, recovery
+from events.publishes import Cancel, Report, Rerun, Resume, publish_stream
+from events.publishes import RequestPublish as Begin
+from events.record import DomainEvent, Version
+from events.versions import Numbers, ReleaseVersion, ReserveVersion, version_stream
+from qi import context
+from qi.actor import Actor, handles
+from qi.bus import Bus, Credentials
+from qi.contracts.bundles import GetBundle
+from qi.contracts.db import FindTask, LatestVersion
+from qi.contracts.log import AppendEvents
+from qi.contracts.publish import (
+    CancelPublish,
+    FileList,
+    ListFiles,
+    ListPublishes,
+    PublishInfo,
+    PublishList,
+    PublishStarted,
+    ReplayPublish,
+    RequestPublish,
+    ResumeUnfinished,
+    ShowPublish,
+)
+from qi.contracts.session import EndSession, StartSession
+from qi.contracts.settings import GetSettings
+from qi.contracts.work import ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
+from qi.core_settings import CORE, CoreSettings
+from qi.deciding import Ledger
+from qi.errors import Conflict, Forbidden, Invalid, NotFound, QiError
+from qi.home import Home
+from qi.integrate import Place, State, abandon, inspect
+from qi.manifest import Pinned, PinnedAddon, load, store
+from qi.masking import without_secrets
+from qi.messages import Done
+from qi.paths import Paths, path_values, this_platform
+from qi.publish_view import find_publish, published_files, show, steps_of
+from qi.reading import open_reader
+from qi.sources import require_sources
+from qi.worker.process import WorkerProcess, end_group, is_worker_of
+
+log = logging.getLogger("qi.publishes")
+
+LOCK_LIMIT_S = 5.0
+LEAVE_LIMIT_S = 3.0
+FOLDS = {**publishes.FOLDS, **versions.FOLDS}
+
+
+class Publishes(Actor):
+    """Carries the domain of publishes and of version numbers."""
+
+    name = "publishes"
+    requests = (AppendEvents, GetBundle, GetSettings, FindTask, LatestVersion, StartSession, EndSession)
+
+    def __init__(self, bus: Bus, *, home: str, broker: dict[str, str]) -> None:
+        """`broker` is how workers reach it: url, user and password of :class:`Credentials`."""
+        super().__init__(bus)
+        self._home = Home(Path(home))
+        self._broker = Credentials(**broker)
+
+    def setup(self) -> None:
+        self._reader = open_reader(self._home)
+        self._blobs = Blobs(self._home.blobs)
+        self._ledger = Ledger(self._reader, FOLDS, self.request)
+        self._workers: dict[str, WorkerProcess] = {}
+
+    def teardown(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.leave(LEAVE_LIMIT_S)
+        self._reader.close()
+
+    def figures(self) -> dict[str, Any]:
+        return {"workers": len(self._workers)}
+
+    # -- asking for one -----------------------------------------------------------------------------------------
+
+    @handles(RequestPublish)
+    def publish(self, message: RequestPublish) -> PublishStarted:
+        self._ledger.follow()
+        known = self._ledger.known.get(Publish, publish_stream(message.command))
+        if known is not None:
+            return self._repeated(known, message)
+        require_sources(message.sources)
+        pinned, position = self._pin(message)
+        request = PublishRequested(
+            position=position,
+            mode="publish",
+            project=pinned.project_id,
+            entity=pinned.entity_id,
+            task=pinned.task_id,
+            product=message.product,
+            comment=message.comment,
+            sources=message.sources,
+            user=self.caller.user,
+            host=self.caller.host or self._bus.host,
+            bundle=pinned.bundle,
+            bundle_digest=pinned.bundle_digest,
+            replay_of="",
+            original_user="",
+            manifest="",
+            pinned=str(store(self._blobs, pinned)),
+        )
+        self._ledger.carry_out(publishes.decide, Begin(id=message.command, request=request), command=message.command)
+        self._start_worker(message.command)
+        return PublishStarted(publish=message.command, position=position)
+
+    def _repeated(self, known: Publish, message: RequestPublish) -> PublishStarted:
+        asked = known.request
+        same = (asked.product, asked.comment, asked.sources) == (message.product, message.comment, message.sources)
+        if not same or asked.user != self.caller.user:
+            raise Conflict("this command id belongs to another publish", command=message.command)
+        return PublishStarted(publish=known.id, position=asked.position)
+
+    def _pin(self, message: RequestPublish) -> tuple[Pinned, int]:
+        """Look everything up once, as of one log position; from here on nothing that changes touches this publish."""
+        found = self.request(FindTask(project=message.project, entity=message.entity, task=message.task))
+        position = int(self._ledger.follow())
+        bundle = self.request(GetBundle(bundle=message.bundle or "production", at=position))
+        if bundle.state == "archived":
+            raise Invalid(f"bundle '{bundle.name}' is archived", remedy="publish with another one")
+        settings = self.request(
+            GetSettings(bundle=bundle.id, project=message.project, user=self.caller.user, at=position)
+        )
+        loose = [addon.name for addon in bundle.addons if not addon.digest]
+        if loose:
+            raise Invalid(
+                f"bundle '{bundle.name}' runs {', '.join(loose)} from a folder: nothing could replay such a publish",
+                remedy="freeze the bundle first",
+            )
+        environment = {**without_secrets(message.environment), **bundle.environment}
+        pinned = Pinned(
+            project=found.project.name, project_id=found.project.id, root=found.project.root, fps=found.project.fps,
+            entity=found.entity.path, entity_id=found.entity.id, task=found.task.name, task_id=found.task.id,
+            product=message.product, comment=message.comment,
+            bundle=bundle.name, bundle_id=bundle.id, bundle_digest=bundle.digest,
+            addons=tuple(PinnedAddon(name=a.name, version=a.version, digest=a.digest) for a in bundle.addons),
+            settings=settings.values, environment=environment, host=self.caller.host or self._bus.host,
+        )  # fmt: skip
+        # Refuse now what could never be written: a product name that makes no path, a root that is not there.
+        self._destination(pinned, 1)
+        return pinned, position
+
+    # -- workers ------------------------------------------------------------------------------------------------
+
+    def _start_worker(self, publish: str) -> None:
+        state = self._existing(publish)
+        pinned = load(self._blobs, Pinned, state.request.pinned)
+        session = new_id()
+        self.request(StartSession(id=session, kind="worker", user=state.request.user, host=self._bus.host))
+        here = context.current()
+        carried = replace(here, session=session, user=state.request.user, host=self._bus.host, path=())
+        environment = {**pinned.environment, **context.export(carried), "PYTHONUNBUFFERED": "1"}
+        worker = WorkerProcess(publish, session, self._broker, self._home.root, environment, self._worker_gone)
+        self._workers[publish] = worker
+        self._report(publish, WorkerStarted(session=session, host=self._bus.host, pid=worker.pid))
+        worker.release()
+
+    def _worker_gone(self, worker: WorkerProcess, code: int) -> None:
+        """On the waiter's thread: to the actor's own thread one speaks by a subject, like everybody."""
+        message = WorkerGone(
+            publish=worker.publish, session=worker.session, exit_code=code, words=worker.words[-9_000:]
+        )
+        with context.use(context.Context(trace=self._trace_of.get(worker.publish, new_id()), user=context.STUDIO)):
+            try:
+                self._bus.request(message)
+            except QiError as error:
+                # The studio is ending; its next start finds the publish and decides.
+                log.info("the end of the worker of %s is left to the next start: %s", worker.publish, error.message)
+
+    @handles(WorkerGone)
+    def worker_gone(self, message: WorkerGone) -> Done:
+        self._workers.pop(message.publish, None)
+        self.request(EndSession(id=message.session))
+        self._ledger.follow()
+        state = self._existing(message.publish)
+        if state.worker == message.session:
+            self._report(message.publish, WorkerEnded(session=message.session, exit_code=message.exit_code))
+        if self._existing(message.publish).is_running:
+            last = message.words.splitlines()[-1:] or ["it said nothing"]
+            self._stopped(message.publish, f"its worker ended with {message.exit_code}: {last[0]}")
+        return Done()
+
+    def _stopped(self, publish: str, reason: str) -> None:
+        """Nobody works on it any more: it is interrupted, or a person must say what happened."""
+        open_steps = self._existing(publish).running_steps
+        if open_steps and has_reached(self._existing(publish).state, "registered"):
+            self._report(publish, PublishUnknown(step=open_steps[0], message=f"{reason}; nobody saw how the step ended"))
+        else:
+            self._report(publish, PublishInterrupted(reason=reason))
+
+    @handles(TakeWork)
+    def take(self, message: TakeWork) -> Work:
+        state = self._own(message.publish)
+        asked = state.request
+        return Work(
+            publish=state.id,
+            state=state.state,
+            pinned=asked.pinned,
+            sources=asked.sources,
+            user=asked.user,
+            replay_of=asked.replay_of,
+            manifest=state.manifest or asked.manifest,
+            plan=state.plan,
+            version=state.version,
+            steps=dict(state.steps),
+            remap=tuple(_contract_remap(rule) for rule in state.remap),
+            accept_changed=state.accept_changed,
+        )
+
+    @handles(ReportWork)
+    def report(self, message: ReportWork) -> Done:
+        self._own(message.publish)
+        commands = [
+            Report(publish=message.publish, event=decode_payload(one.type, one.data)) for one in message.events
+        ]
+        self._ledger.carry_out(publishes.decide, *commands, command=message.command)
+        return Done()
+
+    @handles(ReserveNumber)
+    def reserve(self, message: ReserveNumber) -> Reserved:
+        state = self._own(message.publish)
+        pinned = load(self._blobs, Pinned, state.request.pinned)
+        latest = self.request(
+            LatestVersion(project=pinned.project, entity=pinned.entity, product=pinned.product)
+        ).number
+        which = {
+            "project": state.request.project, "entity": state.request.entity, "product": state.request.product,
+            "publish": state.id,
+        }  # fmt: skip
+        reserve = ReserveVersion(**which, on_disk=message.on_disk, in_tracker=latest)
+        release = ReleaseVersion(**which, reason="claimed on disk by another studio")
+        self._ledger.carry_out(
+            versions.decide, *([release, reserve] if message.taken else [reserve]), command=message.command
+        )
+        stream = version_stream(state.request.project, state.request.entity, state.request.product)
+        number = versions.reserved(self._ledger.known.get(Numbers, stream), state.id)
+        assert number is not None
+        return Reserved(number=number)
+
+    def _own(self, publish: str) -> Publish:
+        """The publish, if the caller is its worker."""
+        self._ledger.follow()
+        state = self._existing(publish)
+        if self.caller.session != state.worker:
+            raise Forbidden("only the worker of a publish may speak for it", publish=publish)
+        return state
+
+    def _report(self, publish: str, event: DomainEvent) -> None:
+        self._ledger.carry_out(publishes.decide, Report(publish=publish, event=event))
+
+    # -- replaying ----------------------------------------------------------------------------------------------
+
+    @handles(ReplayPublish)
+    def replay(self, message: ReplayPublish) -> PublishStarted:
+        self._ledger.follow()
+        state = find_publish(self._ledger.known, message.publish)
+        remap = tuple(Remap(old=rule.old, new=rule.new) for rule in message.remap)
+        if message.mode == "resume":
+            resume = Resume(
+                publish=state.id, user=self.caller.user, took_effect=message.took_effect, remap=remap,
+                accept_changed=message.accept_changed,
+            )  # fmt: skip
+            self._ledger.carry_out(publishes.decide, resume, command=message.command)
+            publish = state.id
+        else:
+            publish = message.command
+            rerun = Rerun(
+                publish=state.id, id=publish, user=self.caller.user, host=self.caller.host or self._bus.host,
+                remap=remap, accept_changed=message.accept_changed,
+            )  # fmt: skip
+            self._ledger.carry_out(publishes.decide, rerun, command=message.command)
+        self._start_worker(publish)
+        return PublishStarted(publish=publish, position=state.request.position)
+
+    @handles(CancelPublish)
+    def cancel(self, message: CancelPublish) -> PublishStarted:
+        self._ledger.follow()
+        state = find_publish(self._ledger.known, message.publish)
+        if state.request.user != self.caller.user and not self.caller.may("publish.manage"):
+            raise Forbidden(f"this publish is {state.request.user}'s", permission="publish.manage")
+        cancel = Cancel(publish=state.id, user=self.caller.user, reason=message.reason)
+        self._ledger.carry_out(publishes.decide, cancel, command=message.command)
+        worker = self._workers.get(state.id)
+        if worker is not None:
+            worker.kill()
+        self._give_up_folder(state)
+        return PublishStarted(publish=state.id, position=state.request.position)
+
+    def _give_up_folder(self, state: Publish) -> None:
+        if not state.version or has_reached(state.state, "committed"):
+            return
+        place = self._destination(load(self._blobs, Pinned, state.request.pinned), state.version, state.id)
+        if inspect(place).state is not State.COMMITTED:
+            abandon(place)
+
+    @handles(ResumeUnfinished)
+    def recover(self, _: ResumeUnfinished) -> Done:
+        """After a crash: from `planned` on the plan is all it takes; before, a person asks again."""
+        self._ledger.follow()
+        for state in list(self._ledger.known.all(Publish)):
+            if state.is_running and state.id not in self._workers:
+                try:
+                    self._recover(state)
+                except QiError as error:
+                    log.error("publish %s could not be recovered: %s", state.id, error.message)
+        return Done()
+
+    def _recover(self, state: Publish) -> None:
+        self._end_old_worker(state)
+        with context.use(replace(context.current(), cause=self._last_event(state.id))):
+            if state.worker:
+                self._report(state.id, WorkerEnded(session=state.worker, exit_code=None))
+            if state.running_steps and has_reached(state.state, "registered"):
+                self._stopped(state.id, "the studio ended while it ran")
+            elif recovery(state.state) == "resume":
+                self._ledger.carry_out(publishes.decide, Resume(publish=state.id, user=context.STUDIO))
+                self._start_worker(state.id)
+            else:
+                self._stopped(state.id, "the studio ended while it ran")
+
+    def _end_old_worker(self, state: Publish) -> None:
+        """Take the worker's lock first: only who holds it may write."""
+        lock = FileLock(self._home.runs / state.id / "worker.lock")
+        if not self._home.runs.joinpath(state.id).is_dir():
+            return
+        try:
+            lock.acquire(timeout=LOCK_LIMIT_S)
+        except Timeout:
+            pid = self._pid_of(state.id)
+            if not pid or not is_worker_of(pid, state.id):
+                raise Conflict(f"somebody holds the worker lock of publish {state.id}") from None
+            end_group(pid)
+            lock.acquire(timeout=LOCK_LIMIT_S)
+        lock.release()
+
+    def _pid_of(self, publish: str) -> int:
+        started = [e for e in self._events_of(publish) if e.type == "publish.worker_started"]
+        return int(started[-1].data["pid"]) if started else 0
+
+    def _last_event(self, publish: str) -> str:
+        events = self._events_of(publish)
+        return events[-1].id if events else ""
+
+    def _events_of(self, publish: str) -> list[Any]:
+        stream, found, after = publish_stream(publish), [], Version(0)
+        while page := self._reader.read_stream(stream, after, 500):
+            found += page
+            after = page[-1].version
+        return found
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    @handles(ShowPublish)
+    def show(self, message: ShowPublish) -> PublishInfo:
+        self._ledger.follow()
+        state = find_publish(self._ledger.known, message.publish)
+        return show(state, load(self._blobs, Pinned, state.request.pinned), steps_of(self._events_of(state.id)))
+
+    @handles(ListFiles)
+    def files(self, message: ListFiles) -> FileList:
+        self._ledger.follow()
+        state = find_publish(self._ledger.known, message.publish)
+        found = published_files(state, self._blobs)
+        end = message.offset + message.limit
+        return FileList(files=tuple(found[message.offset : end]), more=end < len(found))
+
+    @handles(ListPublishes)
+    def list(self, message: ListPublishes) -> PublishList:
+        self._ledger.follow()
+        wanted = []
+        for state in sorted(self._ledger.known.all(Publish), key=lambda one: one.requested_at, reverse=True):
+            if message.before and state.id >= message.before:
+                continue
+            if message.failed and (not state.ended or state.made_good_by):
+                continue
+            info = show(state, load(self._blobs, Pinned, state.request.pinned), ())
+            if message.project and info.project.casefold() != message.project.casefold():
+                continue
+            wanted.append(info)
+            if len(wanted) > message.limit:
+                break
+        return PublishList(publishes=tuple(wanted[: message.limit]), more=len(wanted) > message.limit)
+
+    def _existing(self, publish: str) -> Publish:
+        found = self._ledger.known.get(Publish, publish_stream(publish))
+        if found is None:
+            raise NotFound(f"there is no publish '{publish}'", remedy="`qi publishes` lists them")
+        return found
+
+    def _destination(self, pinned: Pinned, number: int, publish: str = "x") -> Place:
+        """Where a version goes. Raises :class:`Invalid` when it would lie outside every root."""
+        config = CoreSettings.model_validate(pinned.settings.get(CORE, {})).paths
+        roots = {**config.roots, "projects": {**config.roots.get("projects", {}), this_platform(): pinned.root}}
+        paths = Paths(replace(config, roots=roots))
+        folder = paths.publish_folder(
+            path_values(pinned.project, pinned.entity, product=pinned.product, version=number)
+        )
+        return Place(publish, paths.root_of(folder), folder)
+
+
+def _contract_remap(rule: Remap) -> Any:
+    from qi.contracts.publish import Remap as Rule
+
+    return Rule(old=rule.old, new=rule.new)

@@ -1,0 +1,209 @@
+"""Settings: effective values, where each comes from, and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from events import bundles, settings
+from events.bundle_commands import PatchBundleSettings
+from events.bundles import Bundle
+from events.decider import Known
+from events.names import fold_name
+from events.record import Position, StreamName
+from events.settings import Layer, Patch, Scope, settings_stream
+from events.settings_layers import effective, explain
+from events.settings_tree import MISSING, lookup
+from events.settings_tree import Path as SettingPath
+from qi.actor import Actor, handles
+from qi.bus import Bus
+from qi.context import STUDIO
+from qi.contracts.addons import CheckSettings, GetSchemas, Schemas
+from qi.contracts.bundles import BundleInfo, GetBundle
+from qi.contracts.db import GetProject
+from qi.contracts.log import AppendEvents
+from qi.contracts.settings import (
+    Explanation,
+    ExplainSetting,
+    GetSettings,
+    LayerValue,
+    Patched,
+    PatchSettings,
+    SettingsValues,
+)
+from qi.deciding import Ledger, known_at
+from qi.errors import Forbidden, Invalid, NotFound
+from qi.home import Home
+from qi.reading import open_reader
+
+SCOPE_PERMISSION = {"bundle": "bundle.manage", "project": "settings.write.project", "user": "settings.write.user"}
+
+
+class Settings(Actor):
+    """Layers: defaults, bundle, project, user. Only differences are stored."""
+
+    name = "settings"
+    requests = (AppendEvents, GetBundle, GetSchemas, CheckSettings, GetProject)
+
+    def __init__(self, bus: Bus, *, home: str) -> None:
+        super().__init__(bus)
+        self._home = Home(Path(home))
+
+    def setup(self) -> None:
+        self._reader = open_reader(self._home)
+        self._ledger = Ledger(self._reader, {**settings.FOLDS, **bundles.FOLDS}, self.request)
+        self._schemas: dict[tuple[tuple[str, str], ...], Schemas] = {}
+
+    def teardown(self) -> None:
+        self._reader.close()
+
+    @handles(GetSettings)
+    def get(self, message: GetSettings) -> SettingsValues:
+        position = Position(message.at) if message.at else self._ledger.follow()
+        known = known_at(self._reader, self._folds, position) if message.at else self._ledger.known
+        bundle = self.request(GetBundle(bundle=message.bundle, at=message.at))
+        layers = self._layers(known, bundle, message.project, message.user or self.caller.user)
+        schemas = self._of(bundle)
+        wanted = message.addon or message.path.partition(".")[0]
+        names = [wanted] if wanted else sorted(schemas.versions)
+        values = {name: _effective(schemas, layers, name) for name in names if name in schemas.versions}
+        if wanted and wanted not in values:
+            raise NotFound(f"'{wanted}' has no settings in bundle '{bundle.name}'", known=sorted(schemas.versions))
+        if "." in message.path:
+            found = lookup(values[wanted], tuple(message.path.split(".")[1:]))
+            if found is MISSING:
+                raise NotFound(f"there is no setting '{message.path}'")
+            values = {message.path: found}
+        stream = self._stream("project", message.project) if message.project else None
+        revision = known.version(stream) if stream else 0
+        return SettingsValues(values=values, revision=revision, position=position)
+
+    @handles(ExplainSetting)
+    def explain(self, message: ExplainSetting) -> Explanation:
+        self._ledger.follow()
+        bundle = self.request(GetBundle(bundle=message.bundle))
+        layers = self._layers(self._ledger.known, bundle, message.project, message.user or self.caller.user)
+        addon, path = _split(message.path)
+        found = explain(path, self._of(bundle).defaults.get(addon, {}), *(scope.layer(addon) for scope in layers))
+        if not found.present:
+            raise NotFound(f"there is no setting '{message.path}'")
+        return Explanation(
+            path=message.path,
+            value=found.value,
+            layers=tuple(
+                LayerValue(
+                    layer=one.layer,
+                    value=one.value,
+                    by=one.setting.by if one.setting else "",
+                    at=int(one.setting.at) if one.setting else 0,
+                    reason=one.setting.reason if one.setting else "",
+                    event=one.setting.event if one.setting else "",
+                )
+                for one in found.layers
+            ),
+        )
+
+    @handles(PatchSettings)
+    def patch(self, message: PatchSettings) -> Patched:
+        needed = SCOPE_PERMISSION[message.scope]
+        if not self.caller.may(needed):
+            raise Forbidden(f"'{self.caller.user}' may not change {message.scope} settings", permission=needed)
+        bundle = self.request(GetBundle(bundle=message.target if message.scope == "bundle" else "production"))
+        schemas = self._of(bundle)
+        patches = tuple(_patches(message, schemas))
+        secrets = {
+            addon: frozenset(tuple(path.split(".")[1:]) for path in paths) for addon, paths in schemas.secrets.items()
+        }
+        command: PatchBundleSettings | settings.PatchSettings
+        if message.scope == "bundle":
+            stream = bundles.bundle_stream(bundle.id)
+            command = PatchBundleSettings(
+                bundle=bundle.id, patches=patches, reason=message.reason, expected=message.expected, secrets=secrets
+            )
+        else:
+            target = message.target or self.caller.user
+            stream = self._stream(message.scope, target)
+            command = settings.PatchSettings(
+                scope=message.scope, target=_token(stream), patches=patches, reason=message.reason,
+                expected=message.expected, secrets=secrets,
+            )  # fmt: skip
+        self._check(message, bundle, schemas, patches, stream)
+        decide = bundles.decide if message.scope == "bundle" else settings.decide
+        before = self._ledger.known.version(stream)
+        appended = self._ledger.carry_out(decide, command, command=message.command)
+        revision = self._ledger.known.version(stream)
+        return Patched(revision=revision, position=appended.last, changed=revision - before)
+
+    def _check(
+        self, message: PatchSettings, bundle: BundleInfo, schemas: Schemas, patches: tuple[Patch, ...], stream: StreamName
+    ) -> None:
+        """The values as they would then hold must fit the schema of what the bundle pins."""
+        digests = {pinned.name: pinned.digest for pinned in bundle.addons}
+        scope = self._ledger.known.get(Scope, stream) if message.scope != "bundle" else None
+        for addon in sorted({patch.addon for patch in patches}):
+            layer: dict[SettingPath, Any] = {p: s.value for p, s in (scope.layer(addon) if scope else {}).items()}
+            for patch in patches:
+                if patch.addon == addon:
+                    layer = {p: v for p, v in layer.items() if p[: len(patch.path)] != patch.path}
+                    if not patch.unset:
+                        layer[patch.path] = patch.value
+            values = effective(
+                schemas.defaults.get(addon, {}), {p: settings.Setting(v, "") for p, v in layer.items()}
+            )
+            self.request(CheckSettings(name=addon, digest=digests.get(addon, ""), values=values))
+
+    @property
+    def _folds(self) -> Any:
+        return {**settings.FOLDS, **bundles.FOLDS}
+
+    def _layers(self, known: Known, bundle: BundleInfo, project: str, user: str) -> tuple[Scope, Scope, Scope]:
+        of_bundle = known.get(Bundle, bundles.bundle_stream(bundle.id))
+        in_project = known.get(Scope, self._stream("project", project)) if project else None
+        of_user = known.get(Scope, self._stream("user", user)) if user and user != STUDIO else None
+        return (of_bundle.settings if of_bundle else Scope(), in_project or Scope(), of_user or Scope())
+
+    def _stream(self, scope: str, target: str) -> StreamName:
+        if scope == "project":
+            return settings_stream(scope, self.request(GetProject(project=target)).id)
+        return settings_stream(scope, sha256(fold_name(target).encode()).hexdigest()[:32])
+
+    def _of(self, bundle: BundleInfo) -> Schemas:
+        digests = {pinned.name: pinned.digest for pinned in bundle.addons if pinned.digest}
+        key = tuple(sorted(digests.items()))
+        if key not in self._schemas:
+            self._schemas[key] = self.request(GetSchemas(digests=digests))
+        return self._schemas[key]
+
+
+def _effective(schemas: Schemas, layers: tuple[Scope, Scope, Scope], addon: str) -> Mapping[str, Any]:
+    of: list[Layer] = [scope.layer(addon) for scope in layers]
+    return effective(schemas.defaults.get(addon, {}), *of)
+
+
+def _patches(message: PatchSettings, schemas: Schemas) -> list[Patch]:
+    changes = [(one.path, one.value, False) for one in message.settings] + [(path, None, True) for path in message.unset]
+    made = []
+    for dotted, value, unset in changes:
+        addon, path = _split(dotted)
+        if addon not in schemas.versions:
+            raise Invalid(
+                f"there is no setting '{dotted}'",
+                remedy=f"settings begin with one of: {', '.join(sorted(schemas.versions))}",
+                fields={dotted: "unknown addon"},
+            )
+        made.append(Patch(addon=addon, path=path, value=value, unset=unset, schema=schemas.versions[addon]))
+    return made
+
+
+def _split(dotted: str) -> tuple[str, SettingPath]:
+    addon, *path = dotted.split(".")
+    if not addon or not path or not all(path):
+        raise Invalid(f"'{dotted}' is not the path of a setting: write ADDON.FIELD", fields={dotted: "malformed"})
+    return addon, tuple(path)
+
+
+def _token(stream: StreamName) -> str:
+    """The part of the stream's name behind its scope."""
+    return stream.partition("_")[2]

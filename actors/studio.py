@@ -1,0 +1,85 @@
+"""The studio's own face: what runs here, when it ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from events.record import now
+from qi.actor import Actor, every, handles
+from qi.bus import Bus
+from qi.contracts.session import ListSessions
+from qi.contracts.studio import ChildInfo, GetStatus, ResumeWork, StopStudio, StudioStatus
+from qi.messages import Done
+
+LINGER_S = 3.0
+FIRST_CLIENT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What only the process that composed the studio knows. Its functions are for any thread."""
+
+    home: str
+    lives: str
+    stage: Callable[[], str]
+    children: Callable[[], list[ChildInfo]]
+    broker_restarts: Callable[[], int]
+    problems: Callable[[], list[str]]
+    end: Callable[[], None]
+    """Let the studio stop."""
+    resume: Callable[[], None]
+    """Begin to finish what an earlier studio left unfinished."""
+
+
+class StudioActor(Actor):
+    """Answers `studio.*`; ends an embedded studio when its last client has left."""
+
+    name = "studio"
+    requests = (ListSessions,)
+
+    def __init__(self, bus: Bus, *, outlook: Outlook) -> None:
+        super().__init__(bus)
+        self._outlook = outlook
+
+    def setup(self) -> None:
+        self._started = now()
+        self._alone_since = time.monotonic() + FIRST_CLIENT_S - LINGER_S
+
+    @handles(GetStatus)
+    def status(self, _: GetStatus) -> StudioStatus:
+        look = self._outlook
+        return StudioStatus(
+            version=self.version,
+            home=look.home,
+            host=self._bus.host,
+            pid=os.getpid(),
+            started_at=self._started,
+            stage=look.stage(),
+            lives=look.lives,
+            children=tuple(look.children()),
+            broker_restarts=look.broker_restarts(),
+            problems=tuple(look.problems()),
+        )
+
+    @handles(StopStudio)
+    def stop_studio(self, _: StopStudio) -> Done:
+        self._outlook.end()
+        return Done()
+
+    @handles(ResumeWork)
+    def resume(self, _: ResumeWork) -> Done:
+        self._outlook.resume()
+        return Done()
+
+    @every(0.5)
+    def look_for_clients(self) -> None:
+        """An embedded studio outlives its clients by a moment only, so that the next command finds it warm."""
+        if self._outlook.lives != "embedded" or self._outlook.stage() != "ready":
+            return
+        if self.request(ListSessions()).sessions:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() - self._alone_since > LINGER_S:
+            self._outlook.end()

@@ -1,0 +1,106 @@
+"""Entry point: global options, verbs, errors to exit codes. Main thread.
+
+Verbs import what they need when they run, so that `qi --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from qi.app.cli import bundle, demo, history, log, project, publish, settings, studio, user
+from qi.app.cli.state import Options, options
+from qi.errors import QiError
+
+EXIT_CODES = {400: 2, 401: 5, 403: 5, 404: 2, 409: 4, 410: 2, 422: 2, 423: 4, 429: 6, 503: 3, 504: 6}
+ANYWHERE = {"--home": True, "--connect": True, "--debug": False}
+"""Global options that may stand before or after the verb; whether each takes a value."""
+
+app = typer.Typer(
+    name="qi",
+    help="Publish, load and manage versions; see what changed, who changed it, and do it again.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def root(
+    home: Annotated[str | None, typer.Option(help="The studio's folder; also QI_HOME. Before or after the verb.")] = None,
+    connect: Annotated[str | None, typer.Option(help="URL of a running studio's broker to join.")] = None,
+    project: Annotated[str | None, typer.Option(help="Project to work in.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Never open a window or ask a question.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    options.set(Options(home, connect, project, headless, debug))
+
+
+for module in (demo, studio, user, project, publish, history, log, bundle, settings):
+    module.add_to(app)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    given = _hoisted(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        app(given, standalone_mode=False)
+    except QiError as error:
+        if debug:
+            raise
+        return report(error)
+    except typer.Exit as left:
+        return left.exit_code
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        return _usage_or_fault(error, debug)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def report(error: QiError) -> int:
+    """Say what happened and what to do, on standard error; returns the exit code."""
+    from qi.app.cli.output import problem
+
+    problem(error.message, error.remedy)
+    return EXIT_CODES.get(error.code, 1)
+
+
+def _usage_or_fault(error: Exception, debug: bool) -> int:
+    from click.exceptions import ClickException, Exit
+
+    from qi.app.cli.output import problem
+
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, ClickException):
+        error.show()
+        return 2
+    if debug:
+        raise error
+    problem(f"Qi failed: {type(error).__name__}: {error}", "run it again with --debug to see where")
+    return 1
+
+
+def _hoisted(arguments: list[str]) -> list[str]:
+    """Move global options before the verb; everything behind `--` stays."""
+    front: list[str] = []
+    rest: list[str] = []
+    items = iter(arguments)
+    for item in items:
+        name, has_value, _ = item.partition("=")
+        if item == "--":
+            rest += [item, *items]
+        elif name in ANYWHERE:
+            front.append(item)
+            if ANYWHERE[name] and not has_value:
+                front += [value for value in [next(items, None)] if value is not None]
+        else:
+            rest.append(item)
+    return front + rest

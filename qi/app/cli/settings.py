@@ -1,0 +1,91 @@
+"""`qi settings`: read and change settings."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from qi.app.cli.output import Json, document, line, moment, table
+from qi.app.cli.state import options, studio
+from qi.contracts.settings import ExplainSetting, GetSettings, PatchSettings, Setting
+
+verbs = typer.Typer(help="Settings: defaults, then bundle, project, user.", no_args_is_help=True)
+
+Project = Annotated[str, typer.Option("--project", "-p", help="Project whose settings.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(verbs, name="settings")
+
+
+@verbs.command("get")
+def get(
+    path: Annotated[str, typer.Argument(help="ADDON or ADDON.FIELD; everything when left out.")] = "",
+    project: Project = "",
+    bundle: Annotated[str, typer.Option(help="Name, digest or pointer.")] = "production",
+    at: Annotated[int, typer.Option(help="As of this log position.")] = 0,
+    explain: Annotated[bool, typer.Option("--explain", help="Show where the value comes from.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Effective values."""
+    project = project or options.get().project or ""
+    with studio(acts=False) as bus:
+        if explain:
+            why = bus.request(ExplainSetting(path=path, bundle=bundle, project=project))
+            if as_json:
+                document(why)
+            else:
+                rows = [(one.layer, _text(one.value), one.by, moment(one.at), one.reason) for one in why.layers]
+                table(("layer", "value", "by", "when", "why"), rows, empty="nothing says anything about it")
+            return
+        found = bus.request(GetSettings(path=path, project=project, bundle=bundle, at=at))
+    if as_json:
+        document(found)
+    else:
+        table(("setting", "value"), _rows(found.values), empty="no settings")
+
+
+@verbs.command("set")
+def set_(
+    path: Annotated[str, typer.Argument(help="ADDON.FIELD")],
+    value: Annotated[str, typer.Argument(help="JSON, or plain text.")] = "",
+    scope: Annotated[str, typer.Option(help="bundle, project or user.")] = "project",
+    target: Annotated[str, typer.Option("--target", "-t", help="Project or bundle; default: --project.")] = "",
+    project: Project = "",
+    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")] = "",
+    unset: Annotated[bool, typer.Option("--unset", help="Take the value away: lower layers show through.")] = False,
+    expected: Annotated[int | None, typer.Option(help="Revision the value was read at.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change one value of one scope."""
+    if scope == "project":
+        target = target or project or options.get().project or ""
+        if not target:
+            raise typer.BadParameter("which project? give --project NAME")
+    change: dict[str, Any] = {"unset": (path,)} if unset else {"settings": (Setting(path=path, value=_parsed(value)),)}
+    with studio(acts=True) as bus:
+        done = bus.request(PatchSettings(scope=scope, target=target, reason=reason, expected=expected, **change))
+    if as_json:
+        document(done)
+    else:
+        line(f"{path}: {'changed' if done.changed else 'was so already'} (revision {done.revision})")
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        rows += _rows(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, _text(value))]
+    return rows

@@ -1,0 +1,48 @@
+"""What the global options said, and the session a verb works in. Main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qi.app.launch import LaunchConfig
+    from qi.bus import Bus
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The global options; None where not given."""
+
+    home: str | None = None
+    connect: str | None = None
+    project: str | None = None
+    headless: bool = False
+    debug: bool = False
+
+
+options: ContextVar[Options] = ContextVar("qi_options", default=Options())
+
+
+def launch_config() -> LaunchConfig:
+    """The launch config of this command. Raises :class:`Invalid`."""
+    from qi.app.launch import read_launch_config
+
+    given = options.get()
+    return read_launch_config(
+        home=given.home, connect=given.connect, project=given.project, headless=given.headless or None
+    )
+
+
+@contextmanager
+def studio(*, acts: bool) -> Iterator[Bus]:
+    """The mesh, for the length of a verb: joins the studio of this home, or starts one. `acts`: it changes something."""
+    from events.ids import new_id
+    from qi import context
+    from qi.app.join import session
+
+    with context.use(context.Context(trace=new_id())), session(launch_config(), acts=acts) as participant:
+        yield participant.bus

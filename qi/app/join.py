@@ -1,0 +1,122 @@
+"""How a command comes to a studio: it joins the one that runs on its home, or starts one and joins that. Any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from qi.app.launch import LaunchConfig
+from qi.bus import Credentials
+from qi.codec import Codec
+from qi.contracts.studio import ResumeWork
+from qi.errors import Conflict, DeadlineExceeded, QiError, Unavailable, from_reply
+from qi.home import Connection, Home
+from qi.session.participant import Participant
+
+START_LIMIT_S = 30.0
+POLL_S = 0.05
+
+
+@contextlib.contextmanager
+def session(config: LaunchConfig, *, acts: bool, codec: Codec | None = None) -> Iterator[Participant]:
+    """A joined participant for the length of a block.
+
+    `acts`: the command changes something, so a studio started for it also finishes what was left unfinished; one
+    started for a read resumes nothing. Raises :class:`Unavailable` when there is no studio and none can be started.
+    """
+    participant = join(config, acts=acts, codec=codec)
+    try:
+        yield participant
+    finally:
+        participant.leave()
+
+
+def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None) -> Participant:
+    """Like :func:`session`, for whoever leaves by himself."""
+    if config.connect:
+        credentials = Credentials(config.connect, "session", config.connect_password)
+        return _joined(credentials, _token(Home(config.home)), codec)
+    home = Home(config.home)
+    running = home.connection()
+    if running is not None:
+        with contextlib.suppress(Unavailable):  # it died without a word: its file is stale
+            participant = _joined(running.credentials, _token(home), codec)
+            if acts:
+                participant.bus.request(ResumeWork())
+            return participant
+    return _joined(start(home, resume=acts).credentials, _token(home), codec)
+
+
+def start(home: Home, *, resume: bool) -> Connection:
+    """Start a studio in a process of its own and return when it is ready. Raises what its start raised."""
+    home.make()
+    command = [sys.executable, "-m", "qi.app.serve", "--home", str(home.root), *([] if resume else ["--no-resume"])]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    guard = threading.Timer(START_LIMIT_S, process.kill)
+    guard.start()
+    try:
+        line = process.stdout.readline().strip()
+        if line == "ready":
+            return _connection(home)
+        words = process.stderr.read()
+    finally:
+        guard.cancel()
+        process.stdout.close()
+        process.stderr.close()
+    if not line:
+        raise Unavailable(
+            f"the studio did not start: {words.strip()[-500:] or 'it said nothing'}",
+            remedy=f"its log in {home.logs} may say more",
+        )
+    error = from_reply(json.loads(line))
+    if isinstance(error, Conflict) and "home" in error.data:
+        return _started_by_another(home)
+    raise error
+
+
+def _started_by_another(home: Home) -> Connection:
+    """Two commands began at once; the other one's studio is about to be ready."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        found = home.connection()
+        if found is not None:
+            return found
+        threading.Event().wait(POLL_S)
+    raise DeadlineExceeded(f"a studio holds {home.root} but does not become ready", remedy="look into its log")
+
+
+def _connection(home: Home) -> Connection:
+    found = home.connection()
+    if found is None:
+        raise QiError("the studio said it was ready and left no way to reach it")
+    return found
+
+
+def _joined(credentials: Credentials, token: str, codec: Codec | None) -> Participant:
+    participant = Participant(credentials, kind="cli", token=token, codec=codec)
+    participant.join()
+    return participant
+
+
+def _token(home: Home) -> str:
+    try:
+        return str(json.loads(home.login.read_text("utf-8"))["token"])
+    except FileNotFoundError:
+        return ""
+    except (ValueError, KeyError) as error:
+        raise QiError(f"{home.login} is damaged", remedy="delete it and log in again") from error

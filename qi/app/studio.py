@@ -1,0 +1,283 @@
+"""The composition root: what a studio consists of, in which order it starts and stops.
+
+launch config → broker → journal → sessions → addons and bundles → the providers that production pins (exactly one
+`auth`, one `db`) → auth, db, settings → publishes, history → the other addons → serve. Stop goes the other way, each
+stage within its time limit. Main thread, except where a method says otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from actors.addons import Addons
+from actors.auth import Auth
+from actors.bundles import Bundles
+from actors.db import Db
+from actors.history import History
+from actors.journal import Journal
+from actors.publishes import Publishes
+from actors.sessions import Sessions
+from actors.settings import Settings
+from actors.studio import Outlook, StudioActor
+from events.blobs import Blobs
+from events.ids import new_id
+from events.record import Digest
+from qi import context
+from qi.actor import Actor
+from qi.addon import ROLES, AddonRecord, read_addon
+from qi.app.broker import Broker
+from qi.app.launch import LaunchConfig
+from qi.bus import Bus
+from qi.checked import Checked
+from qi.child import InProcess
+from qi.context import STUDIO
+from qi.contracts.addons import ListAddons, ReportAddon
+from qi.contracts.bundles import BundleInfo, CreateBundle, GetBundle, PromoteBundle
+from qi.contracts.db import GetProject
+from qi.contracts.publish import ResumeUnfinished
+from qi.contracts.settings import GetSettings
+from qi.contracts.studio import ChildInfo
+from qi.errors import Conflict, Invalid, NotFound, QiError
+from qi.graph import start_order
+from qi.home import Connection, Home
+from qi.messages import TOPICS
+from qi.supervisor import Spec, Supervisor
+
+log = logging.getLogger("qi.studio")
+
+STOP_STAGE_S = 5.0
+FIRST_BUNDLE = "base"
+
+PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
+
+CORE: tuple[type[Actor], ...] = (
+    Journal, Sessions, Addons, Bundles, Auth, Db, Settings, Publishes, History, StudioActor,
+)  # fmt: skip
+
+
+class Studio:
+    """One studio of this process. `lives` says whether it waits to be stopped or goes with its last client."""
+
+    def __init__(self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served") -> None:
+        self.config = config
+        self.home = Home(config.home)
+        self.lives = lives
+        self.stage = "starting"
+        self._ended = threading.Event()
+        self._problems: list[str] = []
+        self._lock = FileLock(self.home.lock)
+        self._broker = Broker()
+        self._bus: Bus | None = None
+        self._supervisor: Supervisor | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def start(self, *, resume: bool = True) -> None:
+        """Return when everything serves. Raises :class:`QiError` when it cannot; nothing is left running then."""
+        context.enter(context.Context(trace=new_id(), session=STUDIO, user=STUDIO, host=socket.gethostname()))
+        start_order(CORE, served_elsewhere=PROVIDER_TOPICS)
+        self.home.make()
+        try:
+            # The operating system releases it when its holder dies.
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise Conflict(
+                f"a studio runs in {self.home.root} already",
+                remedy="commands join it by themselves; stop it first to start another",
+                home=str(self.home.root),
+            ) from error
+        try:
+            self._start(resume)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """Block until somebody lets the studio end."""
+        self._ended.wait()
+
+    def end(self) -> None:
+        """Let :meth:`wait` return; any thread."""
+        self._ended.set()
+
+    def stop(self) -> None:
+        """Stop all, in reverse; safe to call at any stage."""
+        self.stage = "stopping"
+        self.home.connection_file.unlink(missing_ok=True)
+        if self._supervisor is not None:
+            self._supervisor.stop(STOP_STAGE_S)
+        if self._bus is not None:
+            self._bus.stop()
+        self._broker.stop()
+        self._lock.release()
+        self._ended.set()
+
+    def resume_unfinished(self) -> None:
+        """Finish what an earlier studio left unfinished; any thread."""
+        bus = self._running_bus
+        with context.use(context.Context(trace=new_id(), session=STUDIO, user=STUDIO, host=bus.host)):
+            bus.ask(ResumeUnfinished())
+
+    # -- stages -------------------------------------------------------------------------------------------------
+
+    def _start(self, resume: bool) -> None:
+        began = time.monotonic()
+        self._broker.start()
+        self._bus = Bus(
+            self._broker.service, session=STUDIO, codec=Checked(), name="qi-studio", host=socket.gethostname()
+        )
+        self._bus.start()
+        self._supervisor = Supervisor(self._bus, self._start_process)
+        home = str(self.home.root)
+        self._core(Journal, home=home)
+        self._core(Sessions, home=home)
+        self._core(Addons, home=home, paths=[str(path) for path in self.config.addon_paths])
+        self._core(Bundles, home=home)
+        production = self._production()
+        records = self._records(production)
+        providers = self._providers(records)
+        for record in {record.name: record for record in providers.values()}.values():
+            self._addon(record, production, required=True)
+        self._core(Auth, home=home, provider=providers["auth"].name, bundle=production.id)
+        self._core(Db, home=home, provider=providers["db"].name, bundle=production.id)
+        self._core(Settings, home=home)
+        self._core(Publishes, home=home)
+        self._core(History, home=home)
+        taken = {record.name for record in providers.values()}
+        for record in records:
+            if record.name not in taken and record.has_actor and not record.problem:
+                self._addon(record, production, required=False)
+        self._check_project()
+        self._supervisor.watch()
+        outlook = Outlook(
+            home=home,
+            lives=self.lives,
+            stage=lambda: self.stage,
+            children=self._children,
+            broker_restarts=lambda: self._broker.restarts,
+            problems=lambda: self._problems,
+            end=self.end,
+            resume=self.resume_unfinished,
+        )
+        self._supervisor.start_child(Spec(StudioActor.name, "actors.studio:StudioActor", {"outlook": outlook}))
+        self.home.announce(
+            Connection(self._broker.url, self._broker.session.password, os.getpid(), socket.gethostname())
+        )
+        self.stage = "ready"
+        log.info("the studio in %s is ready after %.2f s", self.home.root, time.monotonic() - began)
+        if resume:
+            self.resume_unfinished()
+
+    def _core(self, actor: type[Actor], **options: object) -> None:
+        assert self._supervisor is not None
+        self._supervisor.start_child(Spec(actor.name, f"{actor.__module__}:{actor.__name__}", dict(options)))
+
+    def _production(self) -> BundleInfo:
+        """What production pins; a new home begins with the bundle `base` of all addons found."""
+        try:
+            return self._running_bus.request(GetBundle(bundle="production"))
+        except NotFound:
+            log.info("a new home: its first bundle is '%s'", FIRST_BUNDLE)
+        reason = "a new home begins with the addons that were found"
+        with suppress(Conflict):  # a start that was cut off made it already
+            self._running_bus.request(CreateBundle(name=FIRST_BUNDLE, reason=reason))
+        return self._running_bus.request(
+            PromoteBundle(bundle=FIRST_BUNDLE, pointer="production", replaces="", reason=reason)
+        )
+
+    def _records(self, production: BundleInfo) -> list[AddonRecord]:
+        """The pinned addons, laid out from the content store: production runs what was pinned, whatever folders hold."""
+        blobs = Blobs(self.home.blobs)
+        records = []
+        for pinned in production.addons:
+            folder = Path(pinned.path) if pinned.path else self.home.code / pinned.digest
+            if not pinned.path:
+                blobs.checkout(Digest(pinned.digest), folder)
+            records.append(read_addon(folder))
+        found = {info.name: info for info in self._running_bus.request(ListAddons()).addons}
+        for info in found.values():
+            if info.problem:
+                self._problem(f"the addon '{info.name}' in {info.folder} cannot be used: {info.problem}")
+        return records
+
+    def _providers(self, records: list[AddonRecord]) -> dict[str, AddonRecord]:
+        chosen: dict[str, AddonRecord] = {}
+        for role in ROLES:
+            having = [record for record in records if role in record.roles and not record.problem]
+            if len(having) != 1:
+                names = ", ".join(record.name for record in having) or "none"
+                every = "; ".join(
+                    f"{r.name} {r.version} ({', '.join(r.roles) or 'no role'}{'; ' + r.problem if r.problem else ''})"
+                    for r in records
+                )
+                raise Invalid(
+                    f"Qi needs exactly one addon with the role '{role}', production pins {len(having)}: {names}",
+                    remedy=f"promote a bundle that pins exactly one. Pinned are: {every or 'no addons at all'}",
+                    role=role,
+                    found=[record.name for record in having],
+                )
+            chosen[role] = having[0]
+        return chosen
+
+    def _addon(self, record: AddonRecord, production: BundleInfo, *, required: bool) -> None:
+        assert self._supervisor is not None
+        where = record.isolation if self.config.addon_isolation == "declared" else self.config.addon_isolation
+        options = {
+            "folder": str(record.folder),
+            "bundle": production.id,
+            "addon": record.name,
+            "home": str(self.home.root),
+            # A provider starts before the settings service: it gets its defaults.
+            "settings": {} if required else self._slice(record.name),
+        }
+        status, problem = "running", ""
+        try:
+            self._supervisor.start_child(Spec(f"addon_{record.name}", "qi.addon:load_addon", options, where))
+        except Exception as error:
+            if required:
+                raise
+            status, problem = "failed", str(error)
+            self._problem(f"the addon '{record.name}' did not start: {error}")
+        self._running_bus.request(ReportAddon(name=record.name, status=status, problem=problem))
+
+    def _slice(self, addon: str) -> dict[str, object]:
+        values = self._running_bus.request(GetSettings(addon=addon)).values
+        found = values.get(addon, {})
+        return found if isinstance(found, dict) else {}
+
+    def _check_project(self) -> None:
+        """A project asked for at the start must exist; better said now than at the first publish."""
+        if self.config.working_project:
+            try:
+                self._running_bus.request(GetProject(project=self.config.working_project))
+            except NotFound as error:
+                self._problem(error.message)
+
+    # -- what the studio actor shows ----------------------------------------------------------------------------
+
+    def _children(self) -> list[ChildInfo]:
+        assert self._supervisor is not None
+        return [ChildInfo(**asdict(state)) for state in self._supervisor.states()]
+
+    def _problem(self, text: str) -> None:
+        log.warning(text)
+        self._problems.append(text)
+
+    @property
+    def _running_bus(self) -> Bus:
+        if self._bus is None:
+            raise QiError("the studio is not running")
+        return self._bus
+
+    def _start_process(self, spec: Spec) -> InProcess:
+        return InProcess(spec, self._broker.service, STUDIO)

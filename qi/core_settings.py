@@ -1,0 +1,21 @@
+"""Qi's own settings, under the name `qi`: paths of a project, limits of a publish. Any thread."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from qi.paths import PathConfig
+from qi.settings import SettingsModel
+
+CORE = "qi"
+"""The name under which Qi's own settings stand beside the addons'."""
+
+
+class PublishSettings(SettingsModel):
+    plugin_timeout_s: float = Field(default=900.0, gt=0, title="Longest time one plugin may take on one instance, seconds")
+    tracker_timeout_s: float = Field(default=5.0, gt=0, title="How long registering waits for the tracker, seconds")
+
+
+class CoreSettings(SettingsModel):
+    paths: PathConfig = Field(default_factory=PathConfig, title="Roots, templates and preset folders")
+    publish: PublishSettings = Field(default_factory=PublishSettings, title="Publishing")

@@ -1,0 +1,91 @@
+"""How a service changes its part of the log: follow it to the head, decide, append; on a conflict, once more.
+
+The service's state is nothing but a fold of the categories it names; this carries that fold and the loop around its
+decisions. Actor thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from events.catalog import decode, new_event
+
+from events.decider import Decision, Folds, Known, decision, fact
+from events.record import Position
+from events.store import EventReader
+from qi import context
+from qi.contracts.log import Appended, AppendEvents
+from qi.errors import Conflict
+
+PAGE_EVENTS = 1000
+TRIES = 6
+
+Append = Callable[[AppendEvents], Appended]
+
+
+def follow(known: Known, reader: EventReader) -> None:
+    """Fold everything that was committed since the last time."""
+    while True:
+        page = reader.read(known.position, PAGE_EVENTS, known.categories)
+        for event in page:
+            known.follow(fact(event, decode(event)))
+        if len(page) < PAGE_EVENTS:
+            return
+
+
+class Ledger:
+    """One service's fold, its reader, and its way into the log."""
+
+    def __init__(self, reader: EventReader, folds: Folds, append: Append) -> None:
+        self.known = Known(folds)
+        self._reader = reader
+        self._append = append
+        self.follow()
+
+    def follow(self) -> Position:
+        """Catch up with the log; returns the position up to which this service knows everything."""
+        head = self._reader.head().position
+        follow(self.known, self._reader)
+        return max(head, self.known.position)
+
+    def carry_out(self, decide: Callable[[Any, Any], Any], *commands: Any, command: str = "") -> Appended:
+        """Decide `commands` one upon the other and record what follows as one append.
+
+        What this handler asks for afterwards hangs below the last event recorded. Raises what `decide` raises, and
+        :class:`Conflict` when others keep changing what the decision rests on.
+        """
+        for tries in range(1, TRIES + 1):
+            self.follow()
+            made = decision(self.known, decide, *commands)
+            try:
+                return self.record(made, command=command)
+            except Conflict as error:
+                if tries == TRIES or "stream" not in error.data:
+                    raise
+        raise AssertionError("unreachable")
+
+    def record(self, made: Decision, *, command: str = "") -> Appended:
+        """Append one decision. Raises :class:`Conflict` when what it rests on has changed."""
+        events = tuple(new_event(change.stream, change.event) for change in made.changes)
+        appended = self._append(
+            AppendEvents(events=events, expected={str(k): int(v) for k, v in made.expected.items()}, command=command)
+        )
+        if events:
+            context.caused_by(events[-1].id)
+        self.follow()
+        return appended
+
+
+def known_at(reader: EventReader, folds: Folds, position: Position) -> Known:
+    """The fold as it stood at `position`: the same events, the same functions, read again. Actor thread."""
+    known, after = Known(folds), Position(0)
+    while True:
+        page = reader.read(after, PAGE_EVENTS, known.categories)
+        for event in page:
+            if event.position > position:
+                return known
+            known.follow(fact(event, decode(event)))
+        if len(page) < PAGE_EVENTS:
+            return known
+        after = page[-1].position

@@ -1,0 +1,100 @@
+"""A participant of the mesh: a command line, a desktop, a worker, a DCC. Pure Python, so that it joins from anywhere.
+
+It opens its session, beats, and leaves. The beat also notices a studio that went away and came back, and opens the
+session again; the mesh never blocks whoever embeds this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import os
+import socket
+import threading
+
+from events.ids import new_id
+from qi import context
+from qi.bus import Bus, Credentials
+from qi.codec import Codec
+from qi.contracts.session import Beat, EndSession, OpenSession, SessionInfo
+from qi.errors import QiError, Unauthenticated
+
+log = logging.getLogger("qi.session")
+
+BEAT_EVERY_S = 3.0
+LEAVE_LIMIT_S = 2.0
+
+
+class Participant:
+    """Join with :meth:`join`; ask through :attr:`bus`. Any thread."""
+
+    def __init__(
+        self, credentials: Credentials, *, kind: str, session: str = "", token: str = "", codec: Codec | None = None
+    ) -> None:
+        self.kind = kind
+        self.session = session or new_id()
+        self._opened_for_us = bool(session)
+        self._token = token
+        self.host = socket.gethostname()
+        self.bus = Bus(credentials, session=self.session, codec=codec, name=f"qi-{kind}", host=self.host)
+        self._leaving = threading.Event()
+        self._beats: threading.Thread | None = None
+        self.detached = False
+        """The studio does not answer at the moment."""
+
+    def join(self) -> SessionInfo | None:
+        """Connect and open the session. A worker's was opened by the studio that started it. Raises QiError."""
+        self.bus.start()
+        info = None
+        if not self._opened_for_us:
+            try:
+                info = self._open()
+            except QiError:
+                self.bus.stop()
+                raise
+        self._beats = threading.Thread(target=self._beat, name="qi-beat", daemon=True)
+        self._beats.start()
+        return info
+
+    def leave(self) -> None:
+        """End the session and disconnect; safe to call twice."""
+        if self._leaving.is_set():
+            return
+        self._leaving.set()
+        with contextlib.suppress(QiError):
+            self.bus.request(EndSession(), timeout_s=LEAVE_LIMIT_S)
+        self.bus.stop()
+
+    def _open(self) -> SessionInfo:
+        return self.bus.request(
+            OpenSession(kind=self.kind, token=self._token, host=self.host, pid=os.getpid(), os_user=_os_user())
+        )
+
+    def _beat(self) -> None:
+        context.enter(context.Context(trace=new_id()))
+        while not self._leaving.wait(BEAT_EVERY_S):
+            try:
+                self.bus.request(Beat())
+                self.detached = False
+            except Unauthenticated:
+                self._reopen()
+            except QiError as error:
+                if not self.detached:
+                    log.warning("the studio does not answer: %s", error.message)
+                self.detached = True
+
+    def _reopen(self) -> None:
+        if self._opened_for_us or self._leaving.is_set():
+            return
+        try:
+            self._open()
+        except QiError as error:
+            log.warning("the session could not be opened again: %s", error.message)
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "owner"

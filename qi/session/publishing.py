@@ -1,0 +1,184 @@
+"""Runs unmodified pyblish plugins, step by step, through pyblish's own iterator. Pure Python: also inside a DCC.
+
+pyblish keeps its registries in module globals and captures the root logger, so one process runs one publish at a time.
+A step is one plugin on one instance (or on the context). Main thread of whoever hosts it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyblish.api
+import pyblish.logic
+import pyblish.plugin
+
+from qi.masking import mask
+
+RECORDS_MOST = 200
+MESSAGE_LONGEST = 2_000
+HALF = 0.5
+WATCH_EVERY_S = 0.25
+
+STAGES: Mapping[str, tuple[float, float]] = {
+    "collect": (float("-inf"), pyblish.api.CollectorOrder + HALF),
+    "validate": (pyblish.api.CollectorOrder + HALF, pyblish.api.ValidatorOrder + HALF),
+    "extract": (pyblish.api.ValidatorOrder + HALF, pyblish.api.ExtractorOrder + HALF),
+    "follow_up": (pyblish.api.ExtractorOrder + HALF, float("inf")),
+}
+"""Stage → the half-open span of pyblish orders it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One plugin on one instance."""
+
+    plugin: str
+    instance: str
+    """Name of the instance; empty for a plugin on the context."""
+    order: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step went."""
+
+    ok: bool
+    duration_ms: float
+    message: str = ""
+    """The error, as the artist should read it."""
+    remedy: str = ""
+    records: tuple[str, ...] = ()
+    """What the plugin logged, `LEVEL message`."""
+    trace: str = ""
+    """Traceback of an error."""
+
+
+class Listener(Protocol):
+    """Who is told of the steps; both are called before the next one begins."""
+
+    def started(self, stage: str, step: Step) -> None: ...
+
+    def finished(self, stage: str, step: Step, outcome: Outcome) -> None: ...
+
+
+class StepsFailed(Exception):  # noqa: N818 - several may have; named as what happened
+    """A stage ended because steps failed."""
+
+    def __init__(self, stage: str, failures: list[tuple[Step, Outcome]]) -> None:
+        super().__init__(f"{len(failures)} steps failed in '{stage}'")
+        self.stage = stage
+        self.failures = failures
+
+
+def discover(folders: list[Path]) -> list[type]:
+    """The pyblish plugins in these folders, in their order; main thread."""
+    pyblish.api.deregister_all_paths()
+    found: list[type] = pyblish.api.discover(paths=[str(folder) for folder in folders])
+    return found
+
+
+class Run:
+    """One pyblish context on its way through the stages."""
+
+    def __init__(
+        self,
+        plugins: list[type],
+        data: dict[str, Any],
+        listener: Listener,
+        *,
+        timeout_s: float,
+        hung: Callable[[str, Step], None],
+    ) -> None:
+        """`hung` is called on a thread of its own when a step passes `timeout_s`; a hung step cannot be interrupted,
+        so it must end the process or give up on it."""
+        self.context: Any = pyblish.api.Context()
+        self.context.data.update(data)
+        self.plugins = plugins
+        self._listener = listener
+        self._timeout_s = timeout_s
+        self._hung = hung
+        self._state: dict[str, Any] = {"nextOrder": None, "ordersWithError": set()}
+        self._running: tuple[float, str, Step] | None = None
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, name="qi-step-watch", daemon=True).start()
+
+    def close(self) -> None:
+        """No more steps: stop watching them."""
+        self._over.set()
+
+    def has(self, stage: str) -> bool:
+        """Whether any plugin belongs to `stage`."""
+        return bool(self._of(stage))
+
+    def steps(self, stage: str, *, keep_going: bool, skip: frozenset[tuple[str, str]] = frozenset()) -> None:
+        """Run a stage; `skip` names (plugin, instance) pairs that are done. Raises :class:`StepsFailed`.
+
+        With `keep_going` the other steps still run after a failure, so that an artist sees all that is wrong at once.
+        """
+        failures: list[tuple[Step, Outcome]] = []
+        for plugin, instance in pyblish.logic.Iterator(self._of(stage), self.context, self._state):
+            step = Step(plugin.__name__, "" if instance is None else str(instance.data["name"]), float(plugin.order))
+            if (step.plugin, step.instance) in skip:
+                continue
+            self._listener.started(stage, step)
+            outcome = self._step(stage, step, plugin, instance)
+            self._listener.finished(stage, step, outcome)
+            if not outcome.ok:
+                failures.append((step, outcome))
+                if not keep_going:
+                    break
+        if failures:
+            raise StepsFailed(stage, failures)
+
+    def _of(self, stage: str) -> list[type]:
+        low, high = STAGES[stage]
+        return [plugin for plugin in self.plugins if low <= plugin.order < high]  # type: ignore[attr-defined]
+
+    def _step(self, stage: str, step: Step, plugin: Any, instance: Any) -> Outcome:
+        began = time.perf_counter()
+        self._running = (time.monotonic(), stage, step)
+        try:
+            result = pyblish.plugin.process(plugin, self.context, instance)
+        except SystemExit as left:
+            took = (time.perf_counter() - began) * 1000
+            self._state["ordersWithError"].add(plugin.order)
+            return Outcome(False, took, f"the plugin tried to end the process (exit {left.code})")
+        finally:
+            self._running = None
+        took = (time.perf_counter() - began) * 1000
+        # pyblish keeps every result, tracebacks and all, for as long as the context lives.
+        self.context.data["results"].clear()
+        records = tuple(_records(result["records"]))
+        error = result["error"]
+        if error is None:
+            return Outcome(True, took, records=records)
+        self._state["ordersWithError"].add(plugin.order)
+        return Outcome(
+            False,
+            took,
+            mask(str(error) or type(error).__name__)[:MESSAGE_LONGEST],
+            mask(str(getattr(error, "remedy", "")))[:MESSAGE_LONGEST],
+            records,
+            mask("".join(traceback.format_exception(error))),
+        )
+
+    def _watch(self) -> None:
+        """One thread for all steps: starting one for each would cost more than a small step itself."""
+        while not self._over.wait(WATCH_EVERY_S):
+            running = self._running
+            if running is not None and time.monotonic() - running[0] > self._timeout_s:
+                self._hung(running[1], running[2])
+                return
+
+
+def _records(records: list[Any]) -> Iterator[str]:
+    for record in records[:RECORDS_MOST]:
+        yield mask(f"{record.levelname} {record.getMessage()}")[:MESSAGE_LONGEST]
+    if len(records) > RECORDS_MOST:
+        yield f"… {len(records) - RECORDS_MOST} more"

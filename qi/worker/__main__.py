@@ -1,0 +1,118 @@
+"""Process of a worker: `python -m qi.worker`, its order as one JSON line on standard input.
+
+It holds the publish's lock as long as it lives, so that an old worker of a killed studio and a new one never both
+write. When its standard input ends, its studio is gone and it ends at once: every effect of a publish survives a kill.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from events.blobs import Blobs
+from events.catalog import encode
+from events.ids import new_id
+from events.publish_events import PublishFailed
+from qi import context
+from qi.bus import Bus, Credentials
+from qi.checked import Checked
+from qi.contracts.work import ReportWork, TakeWork, WorkEvent
+from qi.errors import QiError
+from qi.home import Home
+from qi.masking import hide, mask
+from qi.session.participant import Participant
+from qi.session.publishing import Step, StepsFailed
+from qi.worker.job import Job
+from qi.worker.reporter import key_of
+
+log = logging.getLogger("qi.worker")
+
+LOCK_LIMIT_S = 10.0
+REPORT_LIMIT_S = 10.0
+EXIT_FAILED = 1
+EXIT_HUNG = 3
+EXIT_ORPHANED = 4
+
+
+def main() -> int:
+    order: dict[str, Any] = json.loads(sys.stdin.readline())
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    threading.Thread(target=_leash, name="qi-leash", daemon=True).start()
+    hide(order["password"])
+    context.enter(context.inherited() or context.Context(trace=new_id()))
+    home = Home(Path(order["home"]))
+    run = home.runs / order["publish"]
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(run / "worker.lock")
+        lock.acquire(timeout=LOCK_LIMIT_S)
+    except Timeout:
+        log.error("another worker holds this publish")
+        return EXIT_FAILED
+    credentials = Credentials(order["url"], order["user"], order["password"])
+    participant = Participant(credentials, kind="worker", session=order["session"], codec=Checked())
+    participant.join()
+    try:
+        return _work(participant.bus, order["publish"], home)
+    finally:
+        participant.leave()
+
+
+def _work(bus: Bus, publish: str, home: Home) -> int:
+    work = bus.request(TakeWork(publish=publish))
+
+    def hung(stage: str, step: Step) -> None:
+        """Watch thread: a plugin that hangs cannot be interrupted, only left; its process goes with it."""
+        _failed(bus, publish, home, key_of(step), 504, f"'{step.plugin}' did not finish in time", "", "")
+        bus.flush()
+        os._exit(EXIT_HUNG)
+
+    job = Job(work, bus, home, hung)
+    try:
+        job.run()
+    except StepsFailed as failed:
+        step, outcome = failed.failures[0]
+        others = len(failed.failures) - 1
+        message = outcome.message + (f" (and {others} more)" if others else "")
+        detail = "\n\n".join(f"{key_of(s)}: {o.message}\n{o.trace}" for s, o in failed.failures)
+        _failed(bus, publish, home, key_of(step), 422, message, outcome.remedy, detail)
+        return EXIT_FAILED
+    except QiError as error:
+        _failed(bus, publish, home, job.reaching, error.code, error.message, error.remedy, "")
+        return EXIT_FAILED
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _failed(bus, publish, home, job.reaching, 500, f"{error.strerror or error}{where}", "look at the disk", "")
+        return EXIT_FAILED
+    finally:
+        job.close()
+    return 0
+
+
+def _failed(
+    bus: Bus, publish: str, home: Home, step: str, code: int, message: str, remedy: str, detail: str
+) -> None:
+    digest = str(Blobs(home.blobs).put(mask(detail).encode())) if detail else ""
+    event = PublishFailed(step=step, code=code, message=mask(message), remedy=mask(remedy), detail=digest)
+    made = WorkEvent(type=event.event_type, data=encode(event))
+    try:
+        bus.request(ReportWork(publish=publish, events=(made,), command=new_id()), timeout_s=REPORT_LIMIT_S)
+    except QiError as error:
+        # A publish that was cancelled meanwhile has its end already; one whose studio is away is found at its start.
+        log.error("the failure could not be recorded: %s", error.message)
+
+
+def _leash() -> None:
+    sys.stdin.read()
+    os._exit(EXIT_ORPHANED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

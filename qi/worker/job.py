@@ -1,0 +1,373 @@
+"""One publish, stage by stage: from what was asked to a version that is there, registered and followed up.
+
+Each stage states its intent, acts, and reports the outcome; each effect is found by looking (the content store by its
+digest, the disk by its marker, the tracker by its key) when a kill came between. Main thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from events.blobs import Blobs
+from events.canonical import canonical, plain
+from events.ids import new_id
+from events.publish_events import (
+    PublishCollected,
+    PublishCommitted,
+    PublishExtracted,
+    PublishFollowedUp,
+    PublishPlanned,
+    PublishRegistered,
+    PublishReserved,
+    PublishStaged,
+    PublishSucceeded,
+    PublishValidated,
+)
+from events.publish_steps import has_reached
+from events.record import Digest
+from qi.bus import Bus
+from qi.contracts.db import RegisterVersion
+from qi.contracts.work import ReserveNumber, Work
+from qi.core_settings import CORE, CoreSettings
+from qi.errors import Conflict, Invalid
+from qi.home import Home
+from qi.integrate import Place, Plan, claim, commit, digest_files, existing_versions, stage
+from qi.manifest import InstanceFound, Input, Manifest, Pinned, PluginTree, PluginUsed, load, store
+from qi.paths import Paths, path_values, this_platform
+from qi.session.publishing import Outcome, Run, Step, discover
+from qi.worker.inputs import compare, remapped, seal
+from qi.worker.planning import Output, outputs_of, plan
+from qi.worker.reporter import Reporter
+
+log = logging.getLogger("qi.worker")
+
+CLAIM_TRIES = 20
+PLUGIN_PATH = "PYBLISHPLUGINPATH"
+RECORDED_VERSIONS = ("pyblish-base", "openimageio", "av", "qi-pipeline")
+
+
+class Job:
+    """The stages of one publish; :meth:`run` does those that are left."""
+
+    def __init__(self, work: Work, bus: Bus, home: Home, hung: Callable[[str, Step], None]) -> None:
+        self._work = work
+        self._bus = bus
+        self._home = home
+        self._blobs = Blobs(home.blobs)
+        self._pinned = load(self._blobs, Pinned, work.pinned)
+        self._settings = CoreSettings.model_validate(self._pinned.settings.get(CORE, {}))
+        self._reporter = Reporter(bus, work.publish, self._blobs)
+        self._scratch = home.runs / work.publish / "scratch"
+        self._hung = hung
+        self._run: Run | None = None
+        self._version = work.version
+        self._plan_name = work.plan
+        self.reaching = "collected"
+        """The state that is being worked towards: where an error belongs."""
+
+    def run(self) -> None:
+        """Raises StepsFailed, QiError or OSError; what was reached until then is recorded."""
+        made: Plan | None = None
+        if has_reached(self._work.state, "planned"):
+            made = self._known_plan()
+        else:
+            self._prepare()
+            self._collect()
+            self._validate()
+            place = self._reserve()
+            made = self._plan(place, self._extract())
+        if self._left("staged"):
+            self._stage(made)
+        if self._left("committed"):
+            commit(made)
+            self._reporter.report(PublishCommitted(path=str(made.place.destination)))
+        if self._left("registered"):
+            self._register(made)
+        if self._left("followed_up"):
+            self._follow_up(made)
+        self._reaching("succeeded")
+        self._reporter.report(PublishSucceeded())
+
+    def close(self) -> None:
+        """Let go of threads; what was not recorded yet is."""
+        if self._run is not None:
+            self._run.close()
+        self._reporter.close()
+
+    # -- plugins ------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Lay out the plugins as they are sealed: the run and each replay of it run the very same files."""
+        self._reaching("collected")
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        folders: list[Path] = []
+        for addon in self._pinned.addons:
+            folder = self._home.code / addon.digest
+            self._blobs.checkout(Digest(addon.digest), folder)
+            if (folder / "lib").is_dir():
+                sys.path.insert(0, str(folder / "lib"))
+            folders.append(folder / "plugins" / "publish")
+        self._sealed = load(self._blobs, Manifest, self._work.manifest) if self._work.manifest else None
+        self._trees = self._sealed.plugin_trees if self._sealed else self._seal_plugin_path()
+        for tree in self._trees:
+            folder = self._home.code / tree.digest
+            self._blobs.checkout(Digest(tree.digest), folder)
+            folders.append(folder)
+        # The environment's own plugin path is sealed above; pyblish must not look at the live folders as well.
+        os.environ.pop(PLUGIN_PATH, None)
+        plugins = discover([folder for folder in folders if folder.is_dir()])
+        self._run = Run(
+            plugins, self._context_data(), self._reporter,
+            timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung,
+        )  # fmt: skip
+
+    def _seal_plugin_path(self) -> tuple[PluginTree, ...]:
+        trees = []
+        for path in os.environ.get(PLUGIN_PATH, "").split(os.pathsep):
+            if path and Path(path).is_dir():
+                trees.append(PluginTree(path=path, digest=str(self._blobs.put_tree(Path(path)))))
+            elif path:
+                raise Invalid(f"{PLUGIN_PATH} names {path}, which is no folder", remedy="mend the variable")
+        return tuple(trees)
+
+    def _context_data(self) -> dict[str, Any]:
+        pinned = self._pinned
+        return {
+            "publish": self._work.publish,
+            "project": pinned.project,
+            "entity": pinned.entity,
+            "task": pinned.task,
+            "product": pinned.product,
+            "comment": pinned.comment,
+            "user": self._work.user,
+            "fps": pinned.fps,
+            "sources": [remapped(source, self._work.remap) for source in self._work.sources],
+            "settings": pinned.settings,
+            "staging": str(self._scratch),
+        }
+
+    @property
+    def _runner(self) -> Run:
+        assert self._run is not None
+        return self._run
+
+    # -- stages -------------------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        self._reporter.progress("collect", "collecting")
+        self._runner.steps("collect", keep_going=False)
+        instances = list(self._runner.context)
+        if not instances:
+            raise Invalid("no plugin found anything to publish in these files", sources=list(self._work.sources))
+        inputs = seal(str(file) for instance in instances for file in instance.data.get("inputs", ()))
+        accepted = self._work.accept_changed or self._sealed is None
+        if self._sealed is not None and not accepted:
+            compare(self._sealed.inputs, inputs, self._work.remap)
+        if self._sealed is not None and not self._work.accept_changed and not self._work.remap:
+            sealed = self._work.manifest
+        else:
+            sealed = str(store(self._blobs, self._manifest(instances, inputs)))
+        self._inputs = {Path(one.path): (one.size, Digest(one.digest)) for one in inputs}
+        self._reporter.report(PublishCollected(manifest=sealed))
+
+    def _manifest(self, instances: list[Any], inputs: tuple[Input, ...]) -> Manifest:
+        return Manifest(
+            publish=self._work.publish,
+            pinned=self._work.pinned,
+            plugin_trees=self._trees,
+            plugins=tuple(
+                PluginUsed(name=p.__name__, order=float(p.order), file=Path(sys.modules[p.__module__].__file__ or "").name)
+                for p in self._runner.plugins  # type: ignore[attr-defined]
+            ),
+            instances=tuple(
+                InstanceFound(
+                    name=str(i.data["name"]), family=str(i.data.get("family", "")),
+                    families=tuple(map(str, i.data.get("families", ()))), data=_json_part(i.data),
+                )
+                for i in instances
+            ),
+            inputs=inputs,
+            user=self._work.user,
+            host=platform.node(),
+            system=platform.platform(),
+            python=platform.python_version(),
+            versions=dict(_versions()),
+        )  # fmt: skip
+
+    def _validate(self) -> None:
+        self._reaching("validated")
+        self._reporter.progress("validate", "validating")
+        self._runner.steps("validate", keep_going=True)
+        self._reporter.report(PublishValidated())
+
+    def _reserve(self) -> Place:
+        """A number, and the folder that goes with it: the number is the log's word, the folder is the disk's."""
+        self._reaching("reserved")
+        pinned, paths = self._pinned, self._paths()
+        # The project's folder is made at its creation; its root must be there.
+        product = paths.product_folder(path_values(pinned.project, pinned.entity, product=pinned.product))
+        taken = False
+        for _ in range(CLAIM_TRIES):
+            known = existing_versions(product)
+            number = self._bus.request(
+                ReserveNumber(
+                    publish=self._work.publish, on_disk=max(known, default=0), taken=taken, command=new_id()
+                )
+            ).number
+            place = self._place(number)
+            try:
+                claim(place)
+            except Conflict:
+                taken = True  # by another studio on this disk, a moment ago
+                continue
+            self._version = number
+            self._reporter.report(
+                PublishReserved(version=number, path=str(place.destination), staging=str(place.staging))
+            )
+            return place
+        raise Conflict(f"after {CLAIM_TRIES} tries no version number was free on the disk", remedy="try again later")
+
+    def _extract(self) -> tuple[Output, ...]:
+        self._reaching("extracted")
+        self._runner.steps("extract", keep_going=False)
+        outputs = outputs_of([instance.data for instance in self._runner.context])
+        files = sorted({file for output in outputs for file in output.files})
+        unknown = [file for file in files if file not in self._inputs]
+        self._digests = {**self._inputs, **dict(zip(unknown, digest_files(unknown), strict=True))}
+        listing = [[str(file), self._digests[file][0], self._digests[file][1]] for file in files]
+        self._reporter.report(PublishExtracted(outputs=str(self._blobs.put(canonical(listing)))))
+        return outputs
+
+    def _plan(self, place: Place, outputs: tuple[Output, ...]) -> Plan:
+        self._reaching("planned")
+        pinned = self._pinned
+        values: dict[str, str | int] = {
+            "project": pinned.project, "entity": pinned.entity, "task": pinned.task, "product": pinned.product,
+            "version": self._version,
+        }  # fmt: skip
+        made = plan(place, outputs, self._digests, self._scratch, self._paths(), values)
+        content = {
+            "plan": made.to_json(),
+            "version": self._version,
+            "metadata": {o.name: _json_part(o.metadata) for o in outputs if o.metadata},
+        }
+        self._plan_name = str(self._blobs.put(canonical(content)))
+        self._reporter.report(PublishPlanned(plan=self._plan_name))
+        return made
+
+    def _known_plan(self) -> Plan:
+        content = msgspec.json.decode(self._blobs.get(Digest(self._work.plan)))["plan"]
+        for file in content["files"]:
+            file["source"] = remapped(file["source"], self._work.remap)
+        return Plan.from_json(content)
+
+    def _stage(self, made: Plan) -> None:
+        self._reaching("staged")
+        stage(made, lambda at: self._reporter.progress("stage", at.name, at.size / at.total_size if at.total_size else 1))
+        self._reporter.report(PublishStaged(files=len(made.files), size=made.size))
+        self._reaching("committed")
+        self._reporter.progress("commit", "making the version visible")
+
+    def _register(self, made: Plan) -> None:
+        self._reaching("registered")
+        self._reporter.progress("register", "telling the tracker")
+        pinned = self._pinned
+        registered = self._bus.request(
+            RegisterVersion(
+                project=pinned.project, entity=pinned.entity, task=pinned.task, product=pinned.product,
+                number=self._version, path=str(made.place.destination), comment=pinned.comment,
+                publish=self._work.publish, key=self._work.publish, plan=self._plan_name, command=new_id(),
+            ),
+            timeout_s=self._settings.publish.tracker_timeout_s,
+        )  # fmt: skip
+        self._reporter.report(PublishRegistered(version_id=registered.id, key=self._work.publish))
+
+    def _follow_up(self, made: Plan) -> None:
+        """Studio plugins of integrate order, each at most once; a resumed publish collects again for them."""
+        self._reaching("followed_up")
+        if self._run is None:
+            self._prepare()
+            if self._runner.has("follow_up"):
+                self._run_again_for_follow_ups()
+        if self._runner.has("follow_up"):
+            self._runner.context.data.update(
+                version=self._version,
+                version_folder=str(made.place.destination),
+                published_files=[str(made.place.destination / file.name) for file in made.files],
+            )
+            self._reporter.progress("follow_up", "following up")
+            self._runner.steps("follow_up", keep_going=False, skip=frozenset(self._done_steps()))
+        self._reporter.report(PublishFollowedUp())
+
+    def _run_again_for_follow_ups(self) -> None:
+        run = self._runner
+        silent = Run(run.plugins, {}, Silent(), timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung)
+        silent.context = run.context
+        silent.steps("collect", keep_going=False)
+        silent.close()
+
+    # -- small things -------------------------------------------------------------------------------------------
+
+    def _left(self, state: str) -> bool:
+        self._reaching(state)
+        return not has_reached(self._work.state, state)
+
+    def _reaching(self, state: str) -> None:
+        self.reaching = state
+
+    def _paths(self) -> Paths:
+        config = self._settings.paths
+        roots = {**config.roots, "projects": {**config.roots.get("projects", {}), this_platform(): self._pinned.root}}
+        return Paths(replace(config, roots=roots))
+
+    def _place(self, number: int) -> Place:
+        pinned = self._pinned
+        paths = self._paths()
+        folder = paths.publish_folder(
+            path_values(pinned.project, pinned.entity, product=pinned.product, version=number)
+        )
+        return Place(self._work.publish, paths.root_of(folder), folder)
+
+    def _done_steps(self) -> set[tuple[str, str]]:
+        done = set()
+        for key in self._work.steps:
+            plugin, _, instance = key.partition(":")
+            done.add((plugin, instance))
+        return done
+
+
+class Silent:
+    """Steps that were recorded when they first ran, and run again only to have the context back."""
+
+    def started(self, stage: str, step: Step) -> None: ...
+
+    def finished(self, stage: str, step: Step, outcome: Outcome) -> None: ...
+
+
+def _json_part(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a plugin's data JSON can hold; objects and arrays of other libraries stay in the process."""
+    made = {}
+    for key, value in data.items():
+        try:
+            made[str(key)] = plain(value)
+        except Invalid:
+            log.debug("%s is not recorded: it is a %s", key, type(value).__name__)
+    return made
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in RECORDED_VERSIONS:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            log.debug("%s is not installed", name)

@@ -1,0 +1,148 @@
+"""The studio's end of a worker: start it, keep its words, learn of its end, leave nothing of it behind. Any thread."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from qi.bus import Credentials
+from qi.masking import mask
+
+log = logging.getLogger("qi.worker")
+
+LOG_MOST_BYTES = 8 * 1024 * 1024
+LINE_LONGEST = 4_000
+WORDS_KEPT = 20
+LOG_FILE = "worker.log"
+
+
+class WorkerProcess:
+    """One worker. Its order is written only by :meth:`release`, so that its start is recorded before it acts."""
+
+    def __init__(
+        self,
+        publish: str,
+        session: str,
+        credentials: Credentials,
+        home: Path,
+        environment: Mapping[str, str],
+        gone: Callable[[WorkerProcess, int], None],
+    ) -> None:
+        """`gone` is called on a thread of its own with the exit code, when nothing of the worker is left."""
+        self.publish = publish
+        self.session = session
+        self._folder = home / "runs" / publish
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._order = {
+            "publish": publish, "session": session, "home": str(home),
+            "url": credentials.url, "user": credentials.user, "password": credentials.password,
+        }  # fmt: skip
+        self._gone = gone
+        self._words: deque[str] = deque(maxlen=WORDS_KEPT)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "qi.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=self._folder,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._waiter = threading.Thread(target=self._wait, name=f"qi-worker-{publish[-6:]}", daemon=True)
+        self._waiter.start()
+
+    def release(self) -> None:
+        """Let it begin."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(self._order) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            log.warning("the worker of %s died before it began", self.publish)
+
+    def kill(self) -> None:
+        """End it and all it started, at once: every effect of a publish survives that."""
+        end_group(self.pid)
+
+    def leave(self, timeout_s: float) -> None:
+        """The studio ends: so does the worker, at the end of its input."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._waiter.join(timeout_s)
+
+    @property
+    def words(self) -> str:
+        """The last lines it wrote, masked."""
+        return "\n".join(self._words)
+
+    def _wait(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream, (self._folder / LOG_FILE).open("a", encoding="utf-8") as file:
+            self._keep(stream, file)
+        code = self._process.wait()
+        # Whatever the plugins started and left running goes with its worker.
+        end_group(self.pid)
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            log.debug("the worker of %s took its input no more", self.publish)
+        self._gone(self, code)
+
+    def _keep(self, stream: IO[str], file: IO[str]) -> None:
+        written = 0
+        while line := stream.readline(LINE_LONGEST):
+            clean = mask(line.rstrip("\n"))
+            self._words.append(clean)
+            if written < LOG_MOST_BYTES:
+                written += file.write(clean + "\n")
+                file.flush()
+                if written >= LOG_MOST_BYTES:
+                    file.write("… the rest was not kept\n")
+
+
+def end_group(pid: int) -> None:
+    """Kill what is left of a worker's process group and its children."""
+    left: list[psutil.Process] = []
+    try:
+        left = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        log.debug("process %d is gone", pid)
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            log.debug("no process of group %d is left", pid)
+    for process in left:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def is_worker_of(pid: int, publish: str) -> bool:
+    """Whether process `pid` is a worker that holds this publish: numbers of processes are used again."""
+    try:
+        process = psutil.Process(pid)
+        return "qi.worker" in process.cmdline() and Path(process.cwd()).name == publish
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
