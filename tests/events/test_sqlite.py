@@ -17,7 +17,6 @@ import pytest
 
 from events import sqlite
 from events.chain import verify
-from events.disk import network_file_system
 from events.errors import Busy, Conflict, CorruptLog, Invalid, NotFound
 from events.record import BEFORE_FIRST, NO_STREAM, Position, StreamName, Version
 from events.sqlite import SqliteReader, SqliteStore
@@ -170,35 +169,6 @@ def test_a_log_without_its_triggers_is_refused(store: SqliteStore, path: Path) -
     store._db.execute("DROP TRIGGER event_never_updates")
     with pytest.raises(CorruptLog, match="event_never_updates"):
         SqliteReader(path)
-
-
-MOUNTS = [
-    ("/", "ext4", "rw"),
-    ("/home", "nfs4", "rw"),
-    ("/home/local", "xfs", "rw"),
-    ("/mnt/over", "ext4", "rw"),
-    ("/mnt/over", "cifs", "rw"),
-    ("Z:\\", "", "rw,remote"),
-]
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/var/qi", ""),
-        ("/home/ada/qi", "nfs4"),
-        ("/homely/qi", ""),
-        ("/home/local/qi", ""),
-        ("/mnt/over/qi", "cifs"),
-        ("//server/share/qi", "a network share"),
-    ],
-)
-def test_a_network_file_system_is_recognised(path: str, kind: str) -> None:
-    assert network_file_system(Path(path), MOUNTS) == kind
-
-
-def test_the_disk_under_this_test_is_local(tmp_path: Path) -> None:
-    sqlite.require_local(tmp_path / "events.db")
 
 
 def plan(store: SqliteStore, sql: str, parameters: tuple[object, ...]) -> str:
