@@ -1,0 +1,1 @@
+"""What the addon `local` brings: a tracker in files."""
