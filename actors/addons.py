@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from events.blobs import Blobs
 from pydantic import BaseModel
-from qi.core_settings import CORE, CoreSettings
 
+from events.blobs import Blobs
 from events.record import Digest
 from qi.actor import Actor, handles
 from qi.addon import AddonRecord, find_addons, read_addon
@@ -22,6 +21,7 @@ from qi.contracts.addons import (
     Schemas,
     StoreAddon,
 )
+from qi.core_settings import CORE, CoreSettings
 from qi.errors import Invalid, NotFound
 from qi.home import Home
 from qi.messages import Done
@@ -94,7 +94,7 @@ class Addons(Actor):
         return Done()
 
     def _schema(self, name: str, digest: str) -> type[BaseModel] | None:
-        """Read from the content store, so that it is the schema of what a bundle pins, whatever the folder holds now."""
+        """Read from the content store: the schema of what a bundle pins, whatever the folder holds now."""
         if digest not in self._schemas:
             folder = self._home.code / digest
             self._blobs.checkout(Digest(digest), folder)

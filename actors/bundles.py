@@ -127,7 +127,9 @@ def find(known: Known, wanted: str) -> Bundle:
 def _pin(info: AddonInfo, dev: bool) -> AddonPin:
     if not info.digest:
         raise Invalid(f"the addon '{info.name}' has no content")
-    return AddonPin(version=info.version, path=info.folder) if dev else AddonPin(version=info.version, digest=info.digest)
+    return (
+        AddonPin(version=info.version, path=info.folder) if dev else AddonPin(version=info.version, digest=info.digest)
+    )
 
 
 def _info(known: Known, bundle: Bundle, position: Position) -> BundleInfo:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from events.errors import QiError
-from events.head import HeadFile
 from events.record import Event, Meta, Position, StreamName, Version, category_of, token_of
 from events.sqlite import SqliteStore
 from events.state import StateDb
@@ -22,7 +21,7 @@ from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
 from qi.bus import Bus
-from qi.contracts.log import AppendEvents, Appended, BackupLog, LogBackup, LogWriter, WhoWrites
+from qi.contracts.log import Appended, AppendEvents, BackupLog, LogBackup, LogWriter, WhoWrites
 from qi.errors import Conflict, NotFound, Unavailable
 from qi.home import Home
 
@@ -45,7 +44,7 @@ class Journal(Actor):
         self._refuse_a_second()
         self._state = StateDb(self._home.state)
         self._store = SqliteStore(self._home.events)
-        self._writer = Writer(self._store, HeadFile(self._home.head, self._home.keys / "head.key"))
+        self._writer = Writer(self._store, self._home.keys)
         self._announced = self._state.checkpoint(ANNOUNCED)
         self._catch_up()
 
@@ -59,7 +58,7 @@ class Journal(Actor):
 
     @handles_batch(AppendEvents)
     def append(self, group: list[Asked]) -> list[Appended | QiError]:
-        result = self._writer.write([_append(asked) for asked in group])
+        result = self._writer.append([_append(asked) for asked in group])
         for event in result.events:
             self._announce(event)
         return [

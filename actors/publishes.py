@@ -30,6 +30,7 @@ from events.versions import Numbers, ReleaseVersion, ReserveVersion, version_str
 from qi import context
 from qi.actor import Actor, handles
 from qi.bus import Bus, Credentials
+from qi.contracts import publish as contract
 from qi.contracts.bundles import GetBundle
 from qi.contracts.db import FindTask, LatestVersion
 from qi.contracts.log import AppendEvents
@@ -49,15 +50,14 @@ from qi.contracts.publish import (
 from qi.contracts.session import EndSession, StartSession
 from qi.contracts.settings import GetSettings
 from qi.contracts.work import ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
-from qi.core_settings import CORE, CoreSettings
 from qi.deciding import Ledger
+from qi.destination import place_of
 from qi.errors import Conflict, Forbidden, Invalid, NotFound, QiError
 from qi.home import Home
-from qi.integrate import Place, State, abandon, inspect
+from qi.integrate import State, abandon, inspect
 from qi.manifest import Pinned, PinnedAddon, load, store
 from qi.masking import without_secrets
 from qi.messages import Done
-from qi.paths import Paths, path_values, this_platform
 from qi.publish_view import find_publish, published_files, show, steps_of
 from qi.reading import open_reader
 from qi.sources import require_sources
@@ -161,7 +161,7 @@ class Publishes(Actor):
             settings=settings.values, environment=environment, host=self.caller.host or self._bus.host,
         )  # fmt: skip
         # Refuse now what could never be written: a product name that makes no path, a root that is not there.
-        self._destination(pinned, 1)
+        place_of(pinned, message.command, 1)
         return pinned, position
 
     # -- workers ------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Publishes(Actor):
         here = context.current()
         carried = replace(here, session=session, user=state.request.user, host=self._bus.host, path=())
         environment = {**pinned.environment, **context.export(carried), "PYTHONUNBUFFERED": "1"}
-        worker = WorkerProcess(publish, session, self._broker, self._home.root, environment, self._worker_gone)
+        worker = WorkerProcess(publish, session, self._broker, self._home.root, environment, carried, self._worker_gone)
         self._workers[publish] = worker
         self._report(publish, WorkerStarted(session=session, host=self._bus.host, pid=worker.pid))
         worker.release()
@@ -184,7 +184,7 @@ class Publishes(Actor):
         message = WorkerGone(
             publish=worker.publish, session=worker.session, exit_code=code, words=worker.words[-9_000:]
         )
-        with context.use(context.Context(trace=self._trace_of.get(worker.publish, new_id()), user=context.STUDIO)):
+        with context.use(worker.context):
             try:
                 self._bus.request(message)
             except QiError as error:
@@ -208,7 +208,9 @@ class Publishes(Actor):
         """Nobody works on it any more: it is interrupted, or a person must say what happened."""
         open_steps = self._existing(publish).running_steps
         if open_steps and has_reached(self._existing(publish).state, "registered"):
-            self._report(publish, PublishUnknown(step=open_steps[0], message=f"{reason}; nobody saw how the step ended"))
+            self._report(
+                publish, PublishUnknown(step=open_steps[0], message=f"{reason}; nobody saw how the step ended")
+            )
         else:
             self._report(publish, PublishInterrupted(reason=reason))
 
@@ -227,16 +229,14 @@ class Publishes(Actor):
             plan=state.plan,
             version=state.version,
             steps=dict(state.steps),
-            remap=tuple(_contract_remap(rule) for rule in state.remap),
+            remap=tuple(_rule(rule) for rule in state.remap),
             accept_changed=state.accept_changed,
         )
 
     @handles(ReportWork)
     def report(self, message: ReportWork) -> Done:
         self._own(message.publish)
-        commands = [
-            Report(publish=message.publish, event=decode_payload(one.type, one.data)) for one in message.events
-        ]
+        commands = [Report(publish=message.publish, event=decode_payload(one.type, one.data)) for one in message.events]
         self._ledger.carry_out(publishes.decide, *commands, command=message.command)
         return Done()
 
@@ -313,7 +313,7 @@ class Publishes(Actor):
     def _give_up_folder(self, state: Publish) -> None:
         if not state.version or has_reached(state.state, "committed"):
             return
-        place = self._destination(load(self._blobs, Pinned, state.request.pinned), state.version, state.id)
+        place = place_of(load(self._blobs, Pinned, state.request.pinned), state.id, state.version)
         if inspect(place).state is not State.COMMITTED:
             abandon(place)
 
@@ -411,18 +411,6 @@ class Publishes(Actor):
             raise NotFound(f"there is no publish '{publish}'", remedy="`qi publishes` lists them")
         return found
 
-    def _destination(self, pinned: Pinned, number: int, publish: str = "x") -> Place:
-        """Where a version goes. Raises :class:`Invalid` when it would lie outside every root."""
-        config = CoreSettings.model_validate(pinned.settings.get(CORE, {})).paths
-        roots = {**config.roots, "projects": {**config.roots.get("projects", {}), this_platform(): pinned.root}}
-        paths = Paths(replace(config, roots=roots))
-        folder = paths.publish_folder(
-            path_values(pinned.project, pinned.entity, product=pinned.product, version=number)
-        )
-        return Place(publish, paths.root_of(folder), folder)
 
-
-def _contract_remap(rule: Remap) -> Any:
-    from qi.contracts.publish import Remap as Rule
-
-    return Rule(old=rule.old, new=rule.new)
+def _rule(rule: Remap) -> contract.Remap:
+    return contract.Remap(old=rule.old, new=rule.new)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from events.state import StateDb
 
 from events import users
 from events.decider import Known
 from events.record import now
+from events.state import StateDb
 from qi.actor import Actor, every, handles
 from qi.bus import Bus
 from qi.context import STUDIO

@@ -25,8 +25,8 @@ from qi.contracts.bundles import BundleInfo, GetBundle
 from qi.contracts.db import GetProject
 from qi.contracts.log import AppendEvents
 from qi.contracts.settings import (
-    Explanation,
     ExplainSetting,
+    Explanation,
     GetSettings,
     LayerValue,
     Patched,
@@ -38,7 +38,11 @@ from qi.errors import Forbidden, Invalid, NotFound
 from qi.home import Home
 from qi.reading import open_reader
 
-SCOPE_PERMISSION = {"bundle": "bundle.manage", "project": "settings.write.project", "user": "settings.write.user"}
+SCOPE_PERMISSION = {
+    "bundle": "settings.write.bundle",
+    "project": "settings.write.project",
+    "user": "settings.write.user",
+}
 
 
 class Settings(Actor):
@@ -137,7 +141,12 @@ class Settings(Actor):
         return Patched(revision=revision, position=appended.last, changed=revision - before)
 
     def _check(
-        self, message: PatchSettings, bundle: BundleInfo, schemas: Schemas, patches: tuple[Patch, ...], stream: StreamName
+        self,
+        message: PatchSettings,
+        bundle: BundleInfo,
+        schemas: Schemas,
+        patches: tuple[Patch, ...],
+        stream: StreamName,
     ) -> None:
         """The values as they would then hold must fit the schema of what the bundle pins."""
         digests = {pinned.name: pinned.digest for pinned in bundle.addons}
@@ -149,9 +158,7 @@ class Settings(Actor):
                     layer = {p: v for p, v in layer.items() if p[: len(patch.path)] != patch.path}
                     if not patch.unset:
                         layer[patch.path] = patch.value
-            values = effective(
-                schemas.defaults.get(addon, {}), {p: settings.Setting(v, "") for p, v in layer.items()}
-            )
+            values = effective(schemas.defaults.get(addon, {}), {p: settings.Setting(v, "") for p, v in layer.items()})
             self.request(CheckSettings(name=addon, digest=digests.get(addon, ""), values=values))
 
     @property
@@ -183,7 +190,8 @@ def _effective(schemas: Schemas, layers: tuple[Scope, Scope, Scope], addon: str)
 
 
 def _patches(message: PatchSettings, schemas: Schemas) -> list[Patch]:
-    changes = [(one.path, one.value, False) for one in message.settings] + [(path, None, True) for path in message.unset]
+    changes = [(one.path, one.value, False) for one in message.settings]
+    changes += [(path, None, True) for path in message.unset]
     made = []
     for dotted, value, unset in changes:
         addon, path = _split(dotted)

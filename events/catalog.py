@@ -49,6 +49,12 @@ def decode_event(event: Event) -> Any:
     return _converted(cls, event.type, _lifted(event.data, lifts) if lifts else event.data)
 
 
+def decode_payload(kind: str, payload: Payload) -> Any:
+    """The domain event that a payload in the newest shape of its type describes. Raises as :func:`decode`."""
+    cls, _ = _path(kind, TYPES[kind].event_schema if kind in TYPES else 1)
+    return _converted(cls, kind, payload)
+
+
 def decoder(kind: str, schema: int) -> Decode:
     """How the stored payloads of a type and schema are decoded: the fast path of :func:`decode_event`.
 

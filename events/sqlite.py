@@ -251,12 +251,14 @@ def _select(
     names = ", ".join(columns)
     if categories is None:
         return f"SELECT {names} FROM event WHERE position > ? ORDER BY position LIMIT ?", (after, limit)  # noqa: S608
-    # One index search for each category, merged in order: IN (…) would sort all that follow for every page.
-    one = f"SELECT {names}, position AS place FROM event WHERE category = ? AND position > ?"  # noqa: S608
     parameters = [value for category in sorted(categories) for value in (category, after)]
-    union = " UNION ALL ".join([one] * len(categories))
-    sql = f"SELECT {names} FROM ({union} ORDER BY place LIMIT ?)"  # noqa: S608
-    return sql, (*parameters, limit)
+    if len(categories) == 1:
+        sql = f"SELECT {names} FROM event WHERE category = ? AND position > ? ORDER BY position LIMIT ?"  # noqa: S608
+        return sql, (*parameters, limit)
+    search = f"SELECT {names}, position AS place FROM event WHERE category = ? AND position > ?"  # noqa: S608
+    # One index search for each category, merged in order: IN (…) would sort all that follow for every page.
+    union = " UNION ALL ".join([search] * len(categories))
+    return f"SELECT {names} FROM ({union} ORDER BY place LIMIT ?)", (*parameters, limit)  # noqa: S608
 
 
 def _answer_of(row: tuple[Any, ...]) -> Appended:

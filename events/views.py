@@ -43,7 +43,9 @@ class Projection(Protocol):
         ...
 
     @property
-    def categories(self) -> frozenset[str]: ...
+    def categories(self) -> frozenset[str] | None:
+        """Those it folds, of which it must know every type; None: the whole log, whatever it holds."""
+        ...
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -132,7 +134,8 @@ class Views:
         rows = reader.rows(position, VIEW_PAGE_EVENTS, projection.categories, columns)
         if not rows and head.position == position:
             return position
-        _require_known(rows)
+        if projection.categories is not None:
+            _require_known(rows)
         full = len(rows) == VIEW_PAGE_EVENTS
         end = _head_at(reader, Position(rows[-1][0])) if full or (rows and rows[-1][0] > head.position) else head
         with self.db.atomic():

@@ -28,9 +28,9 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from events.ids import new_id
 from qi import context
 from qi.codec import Codec, Plain
-from qi.services import Services
 from qi.errors import BadRequest, Busy, DeadlineExceeded, QiError, Unavailable, from_reply
 from qi.messages import MAX_MESSAGE_BYTES, SERVICE, Address, Request
+from qi.services import Services
 
 log = logging.getLogger("qi.bus")
 

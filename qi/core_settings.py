@@ -12,7 +12,9 @@ CORE = "qi"
 
 
 class PublishSettings(SettingsModel):
-    plugin_timeout_s: float = Field(default=900.0, gt=0, title="Longest time one plugin may take on one instance, seconds")
+    plugin_timeout_s: float = Field(
+        default=900.0, gt=0, title="Longest time one plugin may take on one instance, seconds"
+    )
     tracker_timeout_s: float = Field(default=5.0, gt=0, title="How long registering waits for the tracker, seconds")
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from events.catalog import decode, new_event
-
+from events.catalog import decode_event, encode_change
 from events.decider import Decision, Folds, Known, decision, fact
 from events.record import Position
 from events.store import EventReader
@@ -29,7 +28,7 @@ def follow(known: Known, reader: EventReader) -> None:
     while True:
         page = reader.read(known.position, PAGE_EVENTS, known.categories)
         for event in page:
-            known.follow(fact(event, decode(event)))
+            known.follow(fact(event, decode_event(event)))
         if len(page) < PAGE_EVENTS:
             return
 
@@ -67,7 +66,7 @@ class Ledger:
 
     def record(self, made: Decision, *, command: str = "") -> Appended:
         """Append one decision. Raises :class:`Conflict` when what it rests on has changed."""
-        events = tuple(new_event(change.stream, change.event) for change in made.changes)
+        events = tuple(encode_change(change) for change in made.changes)
         appended = self._append(
             AppendEvents(events=events, expected={str(k): int(v) for k, v in made.expected.items()}, command=command)
         )
@@ -85,7 +84,7 @@ def known_at(reader: EventReader, folds: Folds, position: Position) -> Known:
         for event in page:
             if event.position > position:
                 return known
-            known.follow(fact(event, decode(event)))
+            known.follow(fact(event, decode_event(event)))
         if len(page) < PAGE_EVENTS:
             return known
         after = page[-1].position

@@ -68,13 +68,8 @@ class Home:
 
     @property
     def keys(self) -> Path:
-        """The key that signs the log's head."""
+        """The log's signed head, and the key that signs it."""
         return self.root / "keys"
-
-    @property
-    def head(self) -> Path:
-        """The log's signed head."""
-        return self.root / "head.json"
 
     @property
     def projects(self) -> Path:

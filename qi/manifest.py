@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
-from events.blobs import Blobs
 
+from events.blobs import Blobs
 from events.canonical import canonical
 from events.record import Digest
 

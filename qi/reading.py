@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from events.sqlite import SqliteReader
-
 from qi.home import Home
 
 

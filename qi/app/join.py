@@ -120,3 +120,22 @@ def _token(home: Home) -> str:
         return ""
     except (ValueError, KeyError) as error:
         raise QiError(f"{home.login} is damaged", remedy="delete it and log in again") from error
+
+
+@contextlib.contextmanager
+def running(config: LaunchConfig) -> Iterator[Participant]:
+    """A joined participant of the studio that runs; starts none. Raises :class:`Unavailable` when none does."""
+    if config.connect:
+        credentials = Credentials(config.connect, "session", config.connect_password)
+    else:
+        found = Home(config.home).connection()
+        if found is None:
+            raise Unavailable(
+                f"no studio runs in {config.home}", remedy="`qi serve` starts one; so does any command that needs it"
+            )
+        credentials = found.credentials
+    participant = _joined(credentials, _token(Home(config.home)), None)
+    try:
+        yield participant
+    finally:
+        participant.leave()

@@ -151,7 +151,7 @@ class Studio:
         self._core(Auth, home=home, provider=providers["auth"].name, bundle=production.id)
         self._core(Db, home=home, provider=providers["db"].name, bundle=production.id)
         self._core(Settings, home=home)
-        self._core(Publishes, home=home)
+        self._core(Publishes, home=home, broker=asdict(self._broker.session))
         self._core(History, home=home)
         taken = {record.name for record in providers.values()}
         for record in records:
@@ -196,7 +196,7 @@ class Studio:
         )
 
     def _records(self, production: BundleInfo) -> list[AddonRecord]:
-        """The pinned addons, laid out from the content store: production runs what was pinned, whatever folders hold."""
+        """The pinned addons, laid out from the content store: what was pinned runs, whatever folders hold now."""
         blobs = Blobs(self.home.blobs)
         records = []
         for pinned in production.addons:

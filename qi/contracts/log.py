@@ -67,7 +67,7 @@ class ReadLog(Request[EventPage], topic="log.read", needs="history.read"):
     until: int = 0
     """Recorded before; 0 means no bound."""
     newest: bool = False
-    """Begin at the head and go back; the page itself is still oldest first, and `after` is then an upper bound."""
+    """The last ones that fit instead of the first; the page itself is still oldest first."""
 
 
 @message

@@ -14,10 +14,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from events.blobs import Blobs
-from events.catalog import encode
 from events.ids import new_id
 from events.publish_events import PublishFailed
 from qi import context
@@ -96,12 +96,10 @@ def _work(bus: Bus, publish: str, home: Home) -> int:
     return 0
 
 
-def _failed(
-    bus: Bus, publish: str, home: Home, step: str, code: int, message: str, remedy: str, detail: str
-) -> None:
+def _failed(bus: Bus, publish: str, home: Home, step: str, code: int, message: str, remedy: str, detail: str) -> None:
     digest = str(Blobs(home.blobs).put(mask(detail).encode())) if detail else ""
     event = PublishFailed(step=step, code=code, message=mask(message), remedy=mask(remedy), detail=digest)
-    made = WorkEvent(type=event.event_type, data=encode(event))
+    made = WorkEvent(type=event.event_type, data=msgspec.to_builtins(event))
     try:
         bus.request(ReportWork(publish=publish, events=(made,), command=new_id()), timeout_s=REPORT_LIMIT_S)
     except QiError as error:

@@ -27,7 +27,9 @@ def seal(paths: Iterable[str]) -> tuple[Input, ...]:
     try:
         found = digest_files(ordered)
     except FileNotFoundError as missing:
-        raise NotFound(f"the input {missing.filename} is not there", remedy="was it moved? `--remap OLD=NEW`") from missing
+        raise NotFound(
+            f"the input {missing.filename} is not there", remedy="was it moved? `--remap OLD=NEW`"
+        ) from missing
     return tuple(
         Input(path=str(path), size=size, digest=digest) for path, (size, digest) in zip(ordered, found, strict=True)
     )

@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,11 @@ from events.record import Digest
 from qi.bus import Bus
 from qi.contracts.db import RegisterVersion
 from qi.contracts.work import ReserveNumber, Work
-from qi.core_settings import CORE, CoreSettings
+from qi.destination import core_settings, paths_of, place_of, product_folder
 from qi.errors import Conflict, Invalid
 from qi.home import Home
 from qi.integrate import Place, Plan, claim, commit, digest_files, existing_versions, stage
-from qi.manifest import InstanceFound, Input, Manifest, Pinned, PluginTree, PluginUsed, load, store
-from qi.paths import Paths, path_values, this_platform
+from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
 from qi.session.publishing import Outcome, Run, Step, discover
 from qi.worker.inputs import compare, remapped, seal
 from qi.worker.planning import Output, outputs_of, plan
@@ -65,7 +63,7 @@ class Job:
         self._home = home
         self._blobs = Blobs(home.blobs)
         self._pinned = load(self._blobs, Pinned, work.pinned)
-        self._settings = CoreSettings.model_validate(self._pinned.settings.get(CORE, {}))
+        self._settings = core_settings(self._pinned)
         self._reporter = Reporter(bus, work.publish, self._blobs)
         self._scratch = home.runs / work.publish / "scratch"
         self._hung = hung
@@ -181,13 +179,14 @@ class Job:
         self._reporter.report(PublishCollected(manifest=sealed))
 
     def _manifest(self, instances: list[Any], inputs: tuple[Input, ...]) -> Manifest:
+        plugins: list[Any] = list(self._runner.plugins)
         return Manifest(
             publish=self._work.publish,
             pinned=self._work.pinned,
             plugin_trees=self._trees,
             plugins=tuple(
                 PluginUsed(name=p.__name__, order=float(p.order), file=Path(sys.modules[p.__module__].__file__ or "").name)
-                for p in self._runner.plugins  # type: ignore[attr-defined]
+                for p in plugins
             ),
             instances=tuple(
                 InstanceFound(
@@ -213,18 +212,13 @@ class Job:
     def _reserve(self) -> Place:
         """A number, and the folder that goes with it: the number is the log's word, the folder is the disk's."""
         self._reaching("reserved")
-        pinned, paths = self._pinned, self._paths()
-        # The project's folder is made at its creation; its root must be there.
-        product = paths.product_folder(path_values(pinned.project, pinned.entity, product=pinned.product))
-        taken = False
+        product, taken = product_folder(self._pinned), False
         for _ in range(CLAIM_TRIES):
             known = existing_versions(product)
             number = self._bus.request(
-                ReserveNumber(
-                    publish=self._work.publish, on_disk=max(known, default=0), taken=taken, command=new_id()
-                )
+                ReserveNumber(publish=self._work.publish, on_disk=max(known, default=0), taken=taken, command=new_id())
             ).number
-            place = self._place(number)
+            place = place_of(self._pinned, self._work.publish, number)
             try:
                 claim(place)
             except Conflict:
@@ -255,7 +249,7 @@ class Job:
             "project": pinned.project, "entity": pinned.entity, "task": pinned.task, "product": pinned.product,
             "version": self._version,
         }  # fmt: skip
-        made = plan(place, outputs, self._digests, self._scratch, self._paths(), values)
+        made = plan(place, outputs, self._digests, self._scratch, paths_of(pinned), values)
         content = {
             "plan": made.to_json(),
             "version": self._version,
@@ -273,7 +267,9 @@ class Job:
 
     def _stage(self, made: Plan) -> None:
         self._reaching("staged")
-        stage(made, lambda at: self._reporter.progress("stage", at.name, at.size / at.total_size if at.total_size else 1))
+        stage(
+            made, lambda at: self._reporter.progress("stage", at.name, at.size / at.total_size if at.total_size else 1)
+        )
         self._reporter.report(PublishStaged(files=len(made.files), size=made.size))
         self._reaching("committed")
         self._reporter.progress("commit", "making the version visible")
@@ -324,19 +320,6 @@ class Job:
 
     def _reaching(self, state: str) -> None:
         self.reaching = state
-
-    def _paths(self) -> Paths:
-        config = self._settings.paths
-        roots = {**config.roots, "projects": {**config.roots.get("projects", {}), this_platform(): self._pinned.root}}
-        return Paths(replace(config, roots=roots))
-
-    def _place(self, number: int) -> Place:
-        pinned = self._pinned
-        paths = self._paths()
-        folder = paths.publish_folder(
-            path_values(pinned.project, pinned.entity, product=pinned.product, version=number)
-        )
-        return Place(self._work.publish, paths.root_of(folder), folder)
 
     def _done_steps(self) -> set[tuple[str, str]]:
         done = set()

@@ -21,7 +21,8 @@ class Output:
 
     name: str
     ext: str
-    role: str
+    output: str
+    """What tells its files apart from others of the same extension; empty for the main ones."""
     files: tuple[Path, ...]
     frames: tuple[int, int] | None
     """First and last frame, where they are frames."""
@@ -45,10 +46,9 @@ def outputs_of(instances: Sequence[Mapping[str, Any]]) -> tuple[Output, ...]:
                 ) from error
             if not files:
                 raise Invalid(f"the representation '{name}' of '{data.get('name')}' has no files")
-            if len(instances) > 1:
-                name = f"{data.get('name')}_{name}"
-            metadata = data.get("metadata", {}) if found.get("role", "source") == "source" else {}
-            made.append(Output(name, ext, str(found.get("role", "source")), files, frames, metadata))
+            main = found.get("role", "source") == "source"
+            output = str(found.get("output", "" if main else name))
+            made.append(Output(name, ext, output, files, frames, data.get("metadata", {}) if main else {}))
     if not made:
         raise Invalid(
             "no plugin produced anything to publish",
@@ -66,23 +66,23 @@ def plan(
     values: Mapping[str, str | int],
 ) -> Plan:
     """The plan of a version. `own` is the folder Qi's extractors wrote to: only files from there may be linked."""
-    sources = [output for output in outputs if output.role == "source"]
     files = []
     for output in outputs:
-        plain = output.role == "source" and len({o.name for o in sources}) == 1
         for source, frame in zip(output.files, _frames(output), strict=True):
-            keys = {**values, "ext": output.ext}
-            if not plain:
-                keys["output"] = output.name
+            keys = {**values, "ext": output.ext, "output": output.output}
             if frame is not None:
                 keys["frame"] = frame
             size, digest = digests[source]
             name = paths.publish_name(path_values(**keys))  # type: ignore[arg-type]
             files.append(
                 PlannedFile(
-                    source=source, name=name, size=size, digest=digest, representation=output.name,
+                    source=source,
+                    name=name,
+                    size=size,
+                    digest=digest,
+                    representation=output.name,
                     linkable=source.is_relative_to(own),
-                )  # fmt: skip
+                )
             )
     return Plan(place, tuple(files))
 

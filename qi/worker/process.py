@@ -17,6 +17,7 @@ from typing import IO
 import psutil
 
 from qi.bus import Credentials
+from qi.context import Context
 from qi.masking import mask
 
 log = logging.getLogger("qi.worker")
@@ -37,11 +38,14 @@ class WorkerProcess:
         credentials: Credentials,
         home: Path,
         environment: Mapping[str, str],
+        started_in: Context,
         gone: Callable[[WorkerProcess, int], None],
     ) -> None:
         """`gone` is called on a thread of its own with the exit code, when nothing of the worker is left."""
         self.publish = publish
         self.session = session
+        self.context = started_in
+        """What its end hangs below in the tree of cause and effect."""
         self._folder = home / "runs" / publish
         self._folder.mkdir(parents=True, exist_ok=True)
         self._order = {

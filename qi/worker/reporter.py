@@ -10,9 +10,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+import msgspec
+
 from events.blobs import Blobs
 from events.canonical import canonical
-from events.catalog import encode
 from events.ids import new_id
 from events.publish_events import StepFinished, StepRecord, StepsRecorded, StepStarted
 from events.record import DomainEvent
@@ -25,7 +26,9 @@ from qi.session.publishing import Outcome, Step
 BATCH_STEPS = 100
 BATCH_EVERY_S = 0.05
 FOLDED_STAGES = frozenset({"collect", "validate"})
-SHARES = {"collect": 0.0, "validate": 0.1, "extract": 0.3, "stage": 0.6, "commit": 0.9, "register": 0.95, "follow_up": 0.97}
+SHARES = {
+    "collect": 0.0, "validate": 0.1, "extract": 0.3, "stage": 0.6, "commit": 0.9, "register": 0.95, "follow_up": 0.97,
+}  # fmt: skip
 """How far along a publish is when a stage begins; a progress bar needs no more truth than that."""
 
 
@@ -80,9 +83,12 @@ class Reporter:
         if stage not in FOLDED_STAGES:
             self.report(
                 StepFinished(
-                    key=key_of(step), outcome=said, duration_ms=outcome.duration_ms, message=outcome.message,
+                    key=key_of(step),
+                    outcome=said,
+                    duration_ms=outcome.duration_ms,
+                    message=outcome.message,
                     records=records,
-                )  # fmt: skip
+                )
             )
             return
         record = StepRecord(
@@ -106,7 +112,7 @@ class Reporter:
                 self._sent.append((message, self._bus.ask(message)))
 
     def _message(self, events: Sequence[DomainEvent]) -> ReportWork:
-        made = tuple(WorkEvent(type=event.event_type, data=encode(event)) for event in events)
+        made = tuple(WorkEvent(type=event.event_type, data=msgspec.to_builtins(event)) for event in events)
         return ReportWork(publish=self._publish, events=made, command=new_id())
 
 

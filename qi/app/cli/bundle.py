@@ -21,7 +21,9 @@ def add_to(app: typer.Typer) -> None:
 def create(
     name: str,
     dev: Annotated[bool, typer.Option("--dev", help="Editable; its addons come from their folders.")] = False,
-    addon: Annotated[list[str] | None, typer.Option(help="Only this addon; may be repeated. Default: all found.")] = None,
+    addon: Annotated[
+        list[str] | None, typer.Option(help="Only this addon; may be repeated. Default: all found.")
+    ] = None,
     env: Annotated[list[str] | None, typer.Option(help="VARIABLE=value; may be repeated.")] = None,
     reason: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: Json = False,
@@ -52,7 +54,9 @@ def list_(as_json: Json = False) -> None:
         document(found.bundles)
         return
     rows = [(b.name, b.state, ", ".join(b.pointers), b.digest[:12], _addons(b)) for b in found.bundles]
-    table(("name", "state", "pointers", "digest", "addons"), rows, empty="no bundles; `qi bundle create NAME` makes one")
+    table(
+        ("name", "state", "pointers", "digest", "addons"), rows, empty="no bundles; `qi bundle create NAME` makes one"
+    )
 
 
 @verbs.command("show")
@@ -66,7 +70,11 @@ def show(bundle: Annotated[str, typer.Argument(help="Name, digest or pointer.")]
     line(f"{found.name}  {found.state}  {found.digest}")
     if found.pointers:
         line(f"pointed at by {', '.join(found.pointers)}")
-    table(("addon", "version", "content"), [(a.name, a.version, a.path or a.digest[:12]) for a in found.addons], empty="no addons")
+    table(
+        ("addon", "version", "content"),
+        [(a.name, a.version, a.path or a.digest[:12]) for a in found.addons],
+        empty="no addons",
+    )
     if found.environment:
         table(("variable", "value"), sorted(found.environment.items()), empty="")
     if found.settings:

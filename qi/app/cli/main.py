@@ -30,7 +30,9 @@ app = typer.Typer(
 
 @app.callback()
 def root(
-    home: Annotated[str | None, typer.Option(help="The studio's folder; also QI_HOME. Before or after the verb.")] = None,
+    home: Annotated[
+        str | None, typer.Option(help="The studio's folder; also QI_HOME. Before or after the verb.")
+    ] = None,
     connect: Annotated[str | None, typer.Option(help="URL of a running studio's broker to join.")] = None,
     project: Annotated[str | None, typer.Option(help="Project to work in.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Never open a window or ask a question.")] = False,
@@ -57,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return left.exit_code
     except typer.Abort:
         return 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, a user sees one clear line
         return _usage_or_fault(error, debug)
     except KeyboardInterrupt:
         return 130

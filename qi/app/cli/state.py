@@ -24,7 +24,8 @@ class Options:
     debug: bool = False
 
 
-options: ContextVar[Options] = ContextVar("qi_options", default=Options())
+NOTHING_GIVEN = Options()
+options: ContextVar[Options] = ContextVar("qi_options", default=NOTHING_GIVEN)
 
 
 def launch_config() -> LaunchConfig:
@@ -39,7 +40,7 @@ def launch_config() -> LaunchConfig:
 
 @contextmanager
 def studio(*, acts: bool) -> Iterator[Bus]:
-    """The mesh, for the length of a verb: joins the studio of this home, or starts one. `acts`: it changes something."""
+    """The mesh, for the length of a verb: the studio of this home, or a new one. `acts`: the verb changes something."""
     from events.ids import new_id
     from qi import context
     from qi.app.join import session

@@ -1,0 +1,68 @@
+"""The production tracker, over the addon with the role `db`.
+
+The service knows who asks and what that user may see; the provider knows the tracker. One table maps each request to
+the provider's answer, so a new tracker is a new addon and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from qi.actor import Actor, Endpoint
+from qi.bus import Bus
+from qi.contracts import db as contract
+from qi.contracts.db import AskTracker, CreateProject
+from qi.errors import NotFound
+from qi.home import Home
+from qi.messages import Request, to_addon
+
+R = TypeVar("R")
+
+ASKED: tuple[type[Request[Any]], ...] = tuple(
+    kind
+    for kind in vars(contract).values()
+    if isinstance(kind, type) and issubclass(kind, Request) and getattr(kind, "topic", "").startswith("db.")
+)
+"""Every request of the contract."""
+
+
+class Db(Actor):
+    """Passes each request on with who is looking."""
+
+    name = "db"
+    requests = (AskTracker,)
+
+    def __init__(self, bus: Bus, *, home: str, provider: str, bundle: str) -> None:
+        super().__init__(bus)
+        self._home = Home(Path(home))
+        self._provider = to_addon(bundle, provider)
+
+    @classmethod
+    def endpoints(cls) -> list[Endpoint]:
+        return [*super().endpoints(), *(Endpoint(kind, "answer", guard=kind.needs) for kind in ASKED)]
+
+    def answer(self, message: Request[R]) -> R:
+        if isinstance(message, CreateProject):
+            message = self._with_root(message)  # type: ignore[assignment]
+        answered = self.request(
+            AskTracker(
+                asked=message.topic,
+                request=msgspec.to_builtins(message),
+                viewer=self.caller.user,
+                sees_all=self.caller.may("project.read_all"),
+            )
+        )
+        return msgspec.convert(answered.value, message.reply, strict=False)
+
+    def _with_root(self, message: CreateProject) -> CreateProject:
+        """A project without a root of its own lies below the studio's; a named one must be there already."""
+        if not message.root:
+            self._home.projects.mkdir(exist_ok=True)
+            return replace(message, root=str(self._home.projects))
+        if not Path(message.root).is_dir():
+            raise NotFound(f"the root {message.root} is not there", remedy="make the folder, or mount the disk")
+        return message

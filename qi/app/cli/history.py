@@ -1,0 +1,163 @@
+"""`qi history`: what happened, filtered, or as a tree of cause and effect."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from events.record import Event
+from qi.app.cli.output import Json, document, line, moment, short, table
+from qi.app.cli.state import studio
+from qi.codec import as_json as plain_json
+from qi.contracts.history import QueryHistory
+from qi.contracts.log import ReadLog
+
+if TYPE_CHECKING:
+    from qi.bus import Bus
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("history")(history)
+
+
+def history(
+    stream: Annotated[str, typer.Option(help="One stream: publish-…, bundle-…")] = "",
+    kind: Annotated[str, typer.Option("--type", help="Event type, or its beginning and *.")] = "",
+    user: Annotated[str, typer.Option(help="Who.")] = "",
+    since: Annotated[str, typer.Option(help="2h, 3d, or a date and time.")] = "",
+    until: Annotated[str, typer.Option(help="2h, 3d, or a date and time.")] = "",
+    trace: Annotated[str, typer.Option(help="Everything one command set off, as a tree.")] = "",
+    publish: Annotated[str, typer.Option(help="Everything one publish set off, as a tree.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens next.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What changed, who changed it, and why. The newest events, oldest first."""
+    with studio(acts=False) as bus:
+        if trace or publish:
+            events = whole_tree(bus, publish=publish, trace=trace)
+            document(events) if as_json else print_tree(events)
+            return
+        asked = ReadLog(
+            stream=stream, type=kind, user=user, since=_when(since), until=_when(until), limit=limit, newest=True
+        )
+        page = bus.request(asked)
+        if follow:
+            _follow(bus, asked, list(page.events), as_json)
+            return
+    if as_json:
+        document(page.events)
+    else:
+        rows = [(e.position, moment(e.recorded_at), e.meta.user, e.type, e.stream, gist(e)) for e in page.events]
+        table(("position", "when", "user", "what", "stream", ""), rows, empty="nothing has happened that fits")
+
+
+def whole_tree(bus: Bus, *, publish: str = "", trace: str = "") -> list[Event]:
+    """All events that a publish or a trace set off."""
+    if publish:
+        from qi.contracts.publish import ShowPublish
+
+        publish = bus.request(ShowPublish(publish=publish)).publish
+    events: list[Event] = []
+    while True:
+        page = bus.request(QueryHistory(publish=publish, trace=trace, after=events[-1].position if events else 0))
+        events += page.events
+        if not page.more:
+            return events
+
+
+def print_tree(events: Iterable[Event]) -> None:
+    """Each event below the one that caused it, in the order of the log."""
+    for text in tree_lines(list(events)):
+        line(text)
+
+
+def tree_lines(events: list[Event]) -> list[str]:
+    known = {event.id for event in events}
+    below: dict[str, list[Event]] = {}
+    roots: list[Event] = []
+    for event in events:
+        (below.setdefault(event.meta.cause, []) if event.meta.cause in known else roots).append(event)
+    lines: list[str] = []
+
+    def draw(event: Event, front: str, joint: str, rest: str) -> None:
+        lines.append(
+            f"{event.position:>6}  {moment(event.recorded_at)[11:]}  {front}{joint}{event.type}  {gist(event)}".rstrip()
+        )
+        children = below.get(event.id, [])
+        for at, child in enumerate(children):
+            last = at == len(children) - 1
+            draw(child, front + rest, "└─ " if last else "├─ ", "   " if last else "│  ")
+
+    for root in roots:
+        if root.meta.user and (root is roots[0] or root.meta.command != roots[roots.index(root) - 1].meta.command):
+            lines.append(f"        {root.meta.user}@{root.meta.host or '?'}  trace {short(root.meta.trace)}")
+        draw(root, "", "", "")
+    return lines
+
+
+def gist(event: Event) -> str:
+    """The few words of an event's data that tell the most."""
+    data: dict[str, Any] = event.data
+    if event.type == "publish.steps_recorded":
+        steps = data["steps"]
+        failed = [step["plugin"] for step in steps if step["outcome"] == "failed"]
+        return f"{len(steps)} steps" + (f", failed: {', '.join(failed)}" if failed else "")
+    parts = []
+    for key in (
+        "name",
+        "product",
+        "version",
+        "number",
+        "plugin",
+        "outcome",
+        "step",
+        "message",
+        "role",
+        "path",
+        "reason",
+        "user",
+    ):
+        value = data.get(key)
+        if isinstance(value, list):
+            value = ".".join(map(str, value))
+        if value not in (None, ""):
+            parts.append(f"v{value:03d}" if key in ("version", "number") and isinstance(value, int) else str(value))
+    return "  ".join(parts)[:160]
+
+
+def _follow(bus: Bus, asked: ReadLog, shown: list[Event], as_json: bool) -> None:
+    """Announcements only wake this; what is shown is read from the log, so nothing is missed or doubled."""
+    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+    bus.subscribe("qi.event.>", lambda _: woken.put(None))
+    while True:
+        for event in shown:
+            if as_json:
+                line(json.dumps(event, default=plain_json, ensure_ascii=False))
+            else:
+                line(
+                    f"{event.position:>6}  {moment(event.recorded_at)}  {event.meta.user:<12}  {event.type}  {gist(event)}"
+                )
+            asked = replace(asked, after=event.position)
+        woken.get()
+        shown = list(bus.request(replace(asked, newest=False)).events)
+
+
+def _when(text: str) -> int:
+    """Microseconds since the epoch of `2h` ago, or of a date and time."""
+    if not text:
+        return 0
+    if text[:-1].isdecimal() and text[-1] in UNITS:
+        return int((datetime.now() - timedelta(**{UNITS[text[-1]]: int(text[:-1])})).timestamp() * 1e6)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1e6)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is neither like 2h or 3d nor a date and time") from error

@@ -1,0 +1,200 @@
+"""`qi publish`, `qi publishes`, `qi show`, `qi replay`, `qi cancel`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from events.ids import new_id
+from qi.app.cli.output import Json, document, line, moment, short, size, state, table
+from qi.app.cli.project import Project_, required
+from qi.app.cli.state import studio
+from qi.contracts.publish import (
+    CancelPublish,
+    ListFiles,
+    ListPublishes,
+    PublishInfo,
+    Remap,
+    ReplayPublish,
+    RequestPublish,
+    ShowPublish,
+)
+
+if TYPE_CHECKING:
+    from qi.bus import Bus
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("publish")(publish)
+    app.command("publishes")(publishes)
+    app.command("show")(show)
+    app.command("replay")(replay)
+    app.command("cancel")(cancel)
+
+
+def publish(
+    sources: Annotated[list[Path], typer.Argument(metavar="PATH_OR_PATTERN", help="A file, or name.####.exr.")],
+    product: Annotated[str, typer.Option("--product", "-n", help="Name of the product.")],
+    entity: Annotated[str, typer.Option("--entity", "-e", help="SEQ/SHOT or asset.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="Task on it.")],
+    project: Project_ = "",
+    comment: Annotated[str, typer.Option("--comment", "-m", help="Your words.")] = "",
+    bundle: Annotated[str, typer.Option(help="Name or digest; production by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Publish files as the next version of a product."""
+    request = RequestPublish(
+        command=new_id(),
+        project=required(project),
+        entity=entity,
+        task=task,
+        product=product,
+        sources=tuple(str(source.expanduser().absolute()) for source in sources),
+        comment=comment,
+        bundle=bundle,
+        environment=dict(os.environ),
+    )
+    with studio(acts=True) as bus:
+        _carry(bus, request, request.command, as_json)
+
+
+def replay(
+    publish: Annotated[str, typer.Argument(help="Id of the publish, its beginning or end, or 'last'.")],
+    mode: Annotated[
+        str, typer.Option(help="resume: go on. rerun: a new publish with what the first one had.")
+    ] = "resume",
+    remap: Annotated[list[str] | None, typer.Option(help="OLD=NEW: where inputs lie now; may be repeated.")] = None,
+    accept_changed: Annotated[bool, typer.Option("--accept-changed", help="Go on with inputs that changed.")] = False,
+    took_effect: Annotated[
+        bool | None, typer.Option("--took-effect/--took-no-effect", help="Of a step nobody knows the outcome of.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do a publish again with exactly what it had."""
+    rules = []
+    for rule in remap or []:
+        old, equals, new = rule.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"'{rule}' is not of the form OLD=NEW")
+        rules.append(Remap(old=old, new=str(Path(new).expanduser().absolute())))
+    if mode not in ("resume", "rerun"):
+        raise typer.BadParameter(f"'{mode}' is neither 'resume' nor 'rerun'")
+    command = new_id()
+    with studio(acts=True) as bus:
+        whole = bus.request(ShowPublish(publish=publish)).publish
+        request = ReplayPublish(
+            publish=whole, mode=mode, remap=tuple(rules), accept_changed=accept_changed, took_effect=took_effect,
+            command=command,
+        )  # fmt: skip
+        _carry(bus, request, whole if mode == "resume" else command, as_json)
+
+
+def publishes(
+    failed: Annotated[bool, typer.Option("--failed", help="Only failures that no replay made good.")] = False,
+    project: Project_ = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: Json = False,
+) -> None:
+    """All publishes, newest first."""
+    with studio(acts=False) as bus:
+        found = bus.request(ListPublishes(failed=failed, project=project, limit=limit)).publishes
+        if as_json:
+            document([json_of(bus, info) for info in found])
+            return
+    table(
+        ("publish", "state", "version", "product", "entity", "project", "user", "when", "made good by"),
+        [
+            (
+                short(p.publish), state(p.state), f"v{p.version:03d}" if p.version else "", p.product, p.entity,
+                p.project, p.user, moment(p.requested_at), short(p.made_good_by) if p.made_good_by else "",
+            )
+            for p in found
+        ],
+        empty="no publishes" + (" that failed for good" if failed else "; `qi publish` makes one"),
+    )  # fmt: skip
+
+
+def show(
+    publish: Annotated[str, typer.Argument(help="Id of the publish, its beginning or end, or 'last'.")],
+    as_json: Json = False,
+) -> None:
+    """One publish: its steps, its version, its error."""
+    with studio(acts=False) as bus:
+        info = bus.request(ShowPublish(publish=publish))
+        if as_json:
+            document(json_of(bus, info))
+            return
+        files = list(files_of(bus, info))
+    print_publish(info)
+    rows = [(s.state, s.plugin, s.instance, s.outcome, f"{s.duration_ms:.0f}", s.message) for s in info.steps]
+    table(("towards", "plugin", "instance", "", "ms", ""), rows, empty="no steps yet")
+    if files:
+        total = sum(file["size"] for file in files)
+        line(
+            f"{len(files)} files, {size(total)}; first {Path(files[0]['path']).name}, last {Path(files[-1]['path']).name}"
+        )
+
+
+def cancel(
+    publish: Annotated[str, typer.Argument(help="Id of the publish, its beginning or end, or 'last'.")],
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
+    """Call a publish off."""
+    with studio(acts=True) as bus:
+        done = bus.request(CancelPublish(publish=publish, reason=reason, command=new_id()))
+    line(f"cancelled {short(done.publish)}")
+
+
+def _carry(bus: Bus, request: RequestPublish | ReplayPublish, publish: str, as_json: bool) -> None:
+    """Ask, watch until it ends, print; exits 1 when it failed."""
+    from qi.app.cli.watching import watch
+
+    info = watch(bus, request, publish)
+    if as_json:
+        document(json_of(bus, info))
+    else:
+        print_publish(info)
+    if info.state != "succeeded":
+        raise typer.Exit(1)
+
+
+def json_of(bus: Bus, info: PublishInfo) -> dict[str, Any]:
+    """A publish as every command prints it: `files` are listed, not counted."""
+    return {**asdict(info), "files": list(files_of(bus, info))}
+
+
+def files_of(bus: Bus, info: PublishInfo) -> Iterator[dict[str, Any]]:
+    """The files of a visible version, page by page."""
+    offset = 0
+    while info.files:
+        page = bus.request(ListFiles(publish=info.publish, offset=offset))
+        yield from (asdict(file) for file in page.files)
+        offset += len(page.files)
+        if not page.more:
+            return
+
+
+def print_publish(info: PublishInfo) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    version = f" v{info.version:03d}" if info.version else ""
+    console.print(Text.assemble(state(info.state), f"  {info.product}{version}  {info.entity}  {info.project}"))
+    console.print(f"  publish  {info.publish}", markup=False)
+    if info.path:
+        console.print(f"  path     {info.path}  ({info.files} files)", markup=False)
+    console.print(f"  bundle   {info.bundle} {info.bundle_digest[:12]}, pinned at {info.position}", markup=False)
+    if info.replay_of:
+        console.print(f"  replays  {info.replay_of}", markup=False)
+    if info.made_good_by and info.made_good_by != info.publish:
+        console.print(f"  made good by {info.made_good_by}", markup=False)
+    if info.error:
+        console.print(f"  {info.error.step}: {info.error.message}", markup=False, style="red")
+        if info.error.remedy:
+            console.print(f"  → {info.error.remedy}", markup=False)

@@ -1,0 +1,139 @@
+"""`qi serve`, `qi status`, `qi stop`, `qi doctor`, `qi subjects`."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Annotated, Any
+
+import typer
+
+from qi.app.cli.output import Json, document, line, moment, table
+from qi.app.cli.state import launch_config
+from qi.contracts.session import ListSessions
+from qi.contracts.studio import GetStatus, StopStudio, StudioStatus
+from qi.errors import Unavailable
+
+STATS_WAIT_S = 0.3
+WAIT_LIMIT_S = 60.0
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("serve")(serve)
+    app.command("status")(status)
+    app.command("stop")(stop)
+    app.command("doctor")(doctor)
+    app.command("subjects")(subjects)
+
+
+def serve() -> None:
+    """Run the studio here until it is stopped."""
+    from qi.app.serve import serve as run
+
+    run(launch_config(), "served", resume=True)
+
+
+def status(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until a studio is ready.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What runs: services, addons, sessions. Starts nothing."""
+    from qi.app.join import running
+
+    deadline = time.monotonic() + WAIT_LIMIT_S
+    while True:
+        try:
+            with running(launch_config()) as participant:
+                bus = participant.bus
+                found = bus.request(GetStatus())
+                sessions = bus.request(ListSessions()).sessions
+                figures = _figures(bus)
+            break
+        except Unavailable:
+            if not wait or time.monotonic() > deadline:
+                raise
+            threading.Event().wait(0.1)
+    if as_json:
+        document({"studio": found, "actors": figures, "sessions": sessions})
+    else:
+        _show(found, figures, sessions)
+
+
+def stop() -> None:
+    """Stop the studio that runs on this home."""
+    from qi.app.join import running
+
+    with running(launch_config()) as participant:
+        participant.bus.request(StopStudio())
+    line("stopping")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check what Qi needs, and what the studio says of itself; exits 1 when something is wrong."""
+    from qi.app.doctor import examine
+
+    findings = examine(launch_config())
+    if as_json:
+        document(findings)
+    else:
+        table(
+            ("check", "", "what was found"),
+            [(f.check, "ok" if f.ok else "wrong", f.found + (f": {f.remedy}" if f.remedy else "")) for f in findings],
+            empty="nothing to check",
+        )
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def subjects(as_json: Json = False) -> None:
+    """Every topic: who may ask it, what it answers. Read off the message types."""
+    from qi.app.catalogue import topics
+
+    rows = topics()
+    if as_json:
+        document(rows)
+    else:
+        table(
+            ("topic", "served by", "needs", "answers", "what"),
+            [(r.topic, r.actor, r.needs or "nothing", r.reply, r.about) for r in rows],
+            empty="no topics",
+        )
+
+
+def _figures(bus: Any) -> list[dict[str, Any]]:
+    """Every actor's own figures, by the NATS service protocol."""
+    from events.ids import new_id
+
+    answers: list[dict[str, Any]] = []
+    inbox = f"_INBOX.{new_id()}"
+    entry = bus.subscribe(inbox, lambda msg: answers.append(json.loads(msg.data)))
+    bus.publish("$SRV.STATS", b"", reply=inbox)
+    # Nobody knows how many will answer: a scatter is over when it has been quiet for a moment.
+    known = -1
+    while known != len(answers):
+        known = len(answers)
+        threading.Event().wait(STATS_WAIT_S)
+    bus.unsubscribe(entry)
+    return sorted((a for a in answers if "endpoints" in a), key=lambda a: str(a["name"]))
+
+
+def _show(found: StudioStatus, figures: list[dict[str, Any]], sessions: Any) -> None:
+    line(f"studio {found.version} in {found.home}, {found.stage} since {moment(found.started_at)} ({found.lives})")
+    stats = {str(a["name"]): a for a in figures}
+    rows = []
+    for child in found.children:
+        answer = stats.get(child.name, {})
+        data, first = answer.get("data", {}), (answer.get("endpoints") or [{}])[0]
+        rows.append(
+            (
+                child.name, child.state, child.where, child.restarts, first.get("num_requests", ""),
+                first.get("num_errors", ""), data.get("mailbox", ""), data.get("p50_ms", ""), data.get("p99_ms", ""),
+            )
+        )  # fmt: skip
+    table(
+        ("actor", "state", "where", "restarts", "requests", "errors", "waiting", "p50 ms", "p99 ms"), rows, empty="none"
+    )
+    table(("session", "kind", "user", "host"), [(s.id[-12:], s.kind, s.user, s.host) for s in sessions], empty="none")
+    for problem in found.problems:
+        line(f"! {problem}")

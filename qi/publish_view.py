@@ -1,0 +1,130 @@
+"""How a publish is shown: its state, its steps, its files, as the contracts say them. Any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from events.blobs import Blobs
+from events.decider import Known
+from events.publish_state import Publish
+from events.publish_steps import has_reached
+from events.record import Digest, Event
+from qi.contracts.publish import PublishedFile, PublishError, PublishInfo, StepInfo
+from qi.errors import Conflict, NotFound
+from qi.manifest import Pinned
+
+SHORTEST_ID = 6
+STEPS_SHOWN = 500
+
+
+def find_publish(known: Known, wanted: str) -> Publish:
+    """By id, by its beginning or its end (six characters or more), or `last`.
+
+    Raises :class:`NotFound`, and :class:`Conflict` when several fit.
+    """
+    everything = list(known.all(Publish))
+    if wanted == "last" and everything:
+        return max(everything, key=lambda one: one.requested_at)
+    fits = [one for one in everything if one.id == wanted]
+    if not fits and len(wanted) >= SHORTEST_ID:
+        fits = [one for one in everything if one.id.startswith(wanted) or one.id.endswith(wanted)]
+    if not fits:
+        raise NotFound(f"there is no publish '{wanted}'", remedy="`qi publishes` lists them", publish=wanted)
+    if len(fits) > 1:
+        raise Conflict(f"several publishes fit '{wanted}'", publishes=[one.id for one in fits[:10]])
+    return fits[0]
+
+
+def show(state: Publish, pinned: Pinned, steps: Iterable[StepInfo]) -> PublishInfo:
+    visible = has_reached(state.state, "committed")
+    return PublishInfo(
+        publish=state.id,
+        state=state.ended or state.state,
+        version=state.version or None,
+        path=state.path if visible else None,
+        files=state.files if visible else 0,
+        replay_of=state.request.replay_of or None,
+        error=_error(state),
+        project=pinned.project,
+        entity=pinned.entity,
+        task=pinned.task,
+        product=pinned.product,
+        comment=pinned.comment,
+        user=state.request.user,
+        bundle=pinned.bundle,
+        bundle_digest=pinned.bundle_digest,
+        position=state.request.position,
+        manifest=state.manifest,
+        made_good_by=state.made_good_by,
+        requested_at=state.requested_at,
+        finished_at=0 if state.is_running else state.changed_at,
+        steps=tuple(steps)[:STEPS_SHOWN],
+    )
+
+
+def _error(state: Publish) -> PublishError | None:
+    if state.error is not None:
+        found = state.error
+        return PublishError(code=found.code, step=found.step, message=found.message, remedy=found.remedy)
+    if state.ended:
+        words = {"cancelled": "it was called off", "interrupted": "its worker is gone"}
+        return PublishError(
+            code=499 if state.ended == "cancelled" else 503,
+            step=state.state,
+            message=words.get(state.ended, state.ended),
+            remedy="" if state.ended == "cancelled" else f"qi replay {state.id} --mode resume",
+        )
+    return None
+
+
+def steps_of(events: Iterable[Event]) -> list[StepInfo]:
+    """Every step of a publish, in order, read from its stream."""
+    steps: dict[str, StepInfo] = {}
+    state = "requested"
+    for event in events:
+        data, kind = event.data, event.type
+        if kind == "publish.steps_recorded":
+            for step in data["steps"]:
+                steps[f"{event.position}:{step['key']}"] = _step(step, state)
+        elif kind == "publish.step_started":
+            steps[data["key"]] = _step({**data, "outcome": "started", "duration_ms": 0.0}, state)
+        elif kind == "publish.step_finished":
+            begun = steps[data["key"]]
+            steps[data["key"]] = _step({**data, "plugin": begun.plugin, "instance": begun.instance}, state)
+        elif kind == "publish.unknown" and data["step"] in steps:
+            begun = steps[data["step"]]
+            steps[data["step"]] = StepInfo(
+                plugin=begun.plugin, instance=begun.instance, state=state, outcome="unknown", duration_ms=0.0
+            )
+        else:
+            state = kind.removeprefix("publish.")
+    return list(steps.values())
+
+
+def _step(step: dict[str, object], state: str) -> StepInfo:
+    return StepInfo(
+        plugin=str(step["plugin"]),
+        instance=str(step["instance"]),
+        state=state,
+        outcome=str(step["outcome"]),
+        duration_ms=float(str(step["duration_ms"])),
+        message=str(step.get("message", "")),
+    )
+
+
+def published_files(state: Publish, blobs: Blobs) -> list[PublishedFile]:
+    """The files of a version that is visible; none before."""
+    if not state.plan or not has_reached(state.state, "committed"):
+        return []
+    plan = msgspec.json.decode(blobs.get(Digest(state.plan)))["plan"]
+    return [
+        PublishedFile(
+            path=f"{state.path}/{file['name']}",
+            size=file["size"],
+            digest=file["digest"],
+            representation=file["representation"],
+        )
+        for file in plan["files"]
+    ]
