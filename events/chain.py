@@ -11,15 +11,13 @@ from hashlib import sha256
 
 from events.errors import CorruptLog
 from events.record import BEFORE_FIRST, Position
-from events.store import EventReader, Head
+from events.store import PAGE_EVENTS, EventReader, Head
 
 GENESIS = bytes(32)
 """The hash before the first event."""
 
 EMPTY = Head(BEFORE_FIRST, GENESIS.hex())
 """The head of a log without events."""
-
-VERIFY_PAGE_EVENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def verify(reader: EventReader, signed: Head | None = None) -> Verified:
     digest_of = sha256
     while True:
         start = position
-        for found, head, data, digest, proof in reader.links(Position(position), VERIFY_PAGE_EVENTS):
+        for found, head, data, digest, proof in reader.links(Position(position), PAGE_EVENTS):
             position += 1
             # Inlined `chained`: a call for each of a million events costs a tenth of the whole proof.
             previous = digest_of(previous + head + digest).digest()

@@ -6,30 +6,28 @@ Both read rows in pages and decode only what they fold, so that a million events
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from events.catalog import Decoders
 from events.errors import QiError
-from events.record import BEFORE_FIRST, Position, StreamName, Version
+from events.record import BEFORE_FIRST, Position, StreamName
 from events.store import EventReader
 
 FOLD_PAGE_EVENTS = 2_000
 
-_COLUMNS = ("position", "stream", "version", "type", "schema", "data")
+_COLUMNS = ("position", "stream", "type", "schema", "data")
 
 S = TypeVar("S")
 
 
 @dataclass(slots=True)
 class Folded(Generic[S]):
-    """A state, and what it was folded from: enough to go on, and to append with the versions that were read."""
+    """A state, and up to where it was folded: enough to go on."""
 
     state: S
     position: Position = BEFORE_FIRST
     """The state holds every event of its categories up to here."""
-    versions: dict[StreamName, Version] = field(default_factory=dict)
-    """Of every stream that was folded in."""
 
 
 def fold(
@@ -46,15 +44,14 @@ def fold(
     """
     end = reader.head().position if upto is None else upto
     decoders = Decoders()
-    versions, state = folded.versions, folded.state
+    state = folded.state
     while page := reader.rows(folded.position, FOLD_PAGE_EVENTS, categories, _COLUMNS):
         position = folded.position
         try:
-            for at, stream, version, kind, schema, data in page:
+            for at, stream, kind, schema, data in page:
                 if at > end:
                     break
                 state = evolve(state, decoders[kind, schema](data), stream)
-                versions[stream] = version
                 position = at
         except QiError as error:
             error.data.setdefault("position", at)

@@ -169,7 +169,7 @@ def test_a_payload_that_is_blanked_leaves_the_rest_of_the_chain_whole(store: Sql
 
 
 def test_a_page_border_is_no_weak_point(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "VERIFY_PAGE_EVENTS", 5)
+    monkeypatch.setattr(chain, "PAGE_EVENTS", 5)
     assert verify(store, store.head()).events == EVENTS
     tamper(path, "UPDATE event SET schema = 2 WHERE position = 6")
     assert first_bad(store) == 6
