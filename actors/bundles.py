@@ -114,14 +114,15 @@ class Bundles(Actor):
 
 
 def find(known: Known, wanted: str) -> Bundle:
-    """By pointer, name or digest. Raises :class:`NotFound`."""
+    """By pointer, id, name or digest. Raises :class:`NotFound`."""
     if wanted in bundles.POINTERS:
         pointer = known.get(Pointer, pointer_stream(wanted))
         found = known.get(Bundle, bundles.bundle_stream(pointer.bundle)) if pointer else None
         if found is None:
             raise NotFound(f"{wanted} points at no bundle", remedy="promote one with `qi bundle promote`")
         return found
-    return bundles.find(known.all(Bundle), wanted)
+    by_id = next((bundle for bundle in known.all(Bundle) if bundle.id == wanted), None)
+    return by_id or bundles.find(known.all(Bundle), wanted)
 
 
 def _pin(info: AddonInfo, dev: bool) -> AddonPin:

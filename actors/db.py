@@ -54,7 +54,8 @@ class Db(Actor):
                 request=msgspec.to_builtins(message),
                 viewer=self.caller.user,
                 sees_all=self.caller.may("project.read_all"),
-            )
+            ),
+            to=self._provider,
         )
         return msgspec.convert(answered.value, message.reply, strict=False)
 

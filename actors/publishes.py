@@ -49,7 +49,7 @@ from qi.contracts.publish import (
 )
 from qi.contracts.session import EndSession, StartSession
 from qi.contracts.settings import GetSettings
-from qi.contracts.work import ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
+from qi.contracts.work import Recorded, ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
 from qi.deciding import Ledger
 from qi.destination import place_of
 from qi.errors import Conflict, Forbidden, Invalid, NotFound, QiError
@@ -193,13 +193,16 @@ class Publishes(Actor):
 
     @handles(WorkerGone)
     def worker_gone(self, message: WorkerGone) -> Done:
-        self._workers.pop(message.publish, None)
+        known = self._workers.get(message.publish)
+        if known is not None and known.session == message.session:
+            del self._workers[message.publish]
         self.request(EndSession(id=message.session))
         self._ledger.follow()
         state = self._existing(message.publish)
         if state.worker == message.session:
             self._report(message.publish, WorkerEnded(session=message.session, exit_code=message.exit_code))
-        if self._existing(message.publish).is_running:
+        state = self._existing(message.publish)
+        if state.is_running and not state.worker:
             last = message.words.splitlines()[-1:] or ["it said nothing"]
             self._stopped(message.publish, f"its worker ended with {message.exit_code}: {last[0]}")
         return Done()
@@ -234,11 +237,11 @@ class Publishes(Actor):
         )
 
     @handles(ReportWork)
-    def report(self, message: ReportWork) -> Done:
+    def report(self, message: ReportWork) -> Recorded:
         self._own(message.publish)
         commands = [Report(publish=message.publish, event=decode_payload(one.type, one.data)) for one in message.events]
         self._ledger.carry_out(publishes.decide, *commands, command=message.command)
-        return Done()
+        return Recorded(event=context.current().cause)
 
     @handles(ReserveNumber)
     def reserve(self, message: ReserveNumber) -> Reserved:
@@ -278,6 +281,7 @@ class Publishes(Actor):
     def replay(self, message: ReplayPublish) -> PublishStarted:
         self._ledger.follow()
         state = find_publish(self._ledger.known, message.publish)
+        self._dismiss(state)
         remap = tuple(Remap(old=rule.old, new=rule.new) for rule in message.remap)
         if message.mode == "resume":
             resume = Resume(
@@ -295,6 +299,14 @@ class Publishes(Actor):
             self._ledger.carry_out(publishes.decide, rerun, command=message.command)
         self._start_worker(publish)
         return PublishStarted(publish=publish, position=state.request.position)
+
+    def _dismiss(self, state: Publish) -> None:
+        """A worker that has reported its end may still be on its way out: it has nothing left to say."""
+        worker = self._workers.get(state.id)
+        if worker is not None and state.worker == worker.session and not state.is_running:
+            code = worker.end()
+            with context.use(worker.context):
+                self._report(state.id, WorkerEnded(session=worker.session, exit_code=code))
 
     @handles(CancelPublish)
     def cancel(self, message: CancelPublish) -> PublishStarted:

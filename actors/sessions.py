@@ -45,6 +45,8 @@ BEAT_LIMIT_S = 15.0
 SWEEP_EVERY_S = 1.0
 TOKEN_DAYS = 30
 OWNER_ROLE = "admin"
+WORKER_PERMISSIONS = frozenset({"read", "publish.create"})
+"""What a worker may do whoever asked: that he might publish was decided when he asked."""
 INTERACTIVE = frozenset({"desktop", "dcc"})
 
 
@@ -83,7 +85,7 @@ class Sessions(Actor):
             id=session, kind=message.kind, user=user, parent=message.parent, host=message.host, pid=message.pid,
             opened_at=now(),
         )  # fmt: skip
-        self._keep(info, owner)
+        self._keep(info, owner=owner)
         return self._current(session)
 
     @handles(StartSession)
@@ -92,7 +94,7 @@ class Sessions(Actor):
             id=message.id, kind=message.kind, user=message.user, parent=message.parent, host=message.host,
             opened_at=now(),
         )  # fmt: skip
-        self._keep(info, message.parent in self._owners)
+        self._keep(info, owner=False)
         return self._current(message.id)
 
     @handles(BindSession)
@@ -150,7 +152,7 @@ class Sessions(Actor):
     def figures(self) -> dict[str, Any]:
         return {"sessions": len(self._sessions)}
 
-    def _keep(self, info: SessionInfo, owner: bool) -> None:
+    def _keep(self, info: SessionInfo, *, owner: bool) -> None:
         self._sessions[info.id] = info
         self._beats[info.id] = time.monotonic()
         self._identities.pop(info.id, None)
@@ -169,7 +171,8 @@ class Sessions(Actor):
         roles = set(user.roles) if user is not None else set()
         if info.id in self._owners:
             roles.add(OWNER_ROLE)
-        return replace(info, roles=tuple(sorted(roles)), permissions=tuple(sorted(users.permissions(roles))))
+        permissions = users.permissions(roles) | (WORKER_PERMISSIONS if info.kind == "worker" else frozenset())
+        return replace(info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)))
 
     def _user_of(self, token: str) -> str:
         kept = self._state.get("tokens", _hashed(token))

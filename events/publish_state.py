@@ -180,10 +180,12 @@ def _folded(state: Publish, fact: Fact) -> Publish:
         case PublishUnknown(step=step, message=message):
             error = Failure(step, 500, message, "Find out whether it took effect, then resume and say so.")
             return replace(state, ended="unknown", error=error)
-        case PublishCancelled():
-            return replace(state, ended="cancelled")
-        case PublishInterrupted():
-            return replace(state, ended="interrupted", worker="")
+        case PublishCancelled(user=user, reason=reason):
+            words = f"{user} called it off" + (f": {reason}" if reason else "")
+            return replace(state, ended="cancelled", error=Failure(state.state, 499, words, ""))
+        case PublishInterrupted(reason=reason):
+            error = Failure(state.state, 503, reason, "Resume it: nothing that was done is lost.")
+            return replace(state, ended="interrupted", worker="", error=error)
         case PublishResumed() as again:
             return _resumed(state, again)
         case PublishMadeGood(by=by):

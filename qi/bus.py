@@ -15,22 +15,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, cast
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar, cast
 
-import nats
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
 
 from events.ids import new_id
 from qi import context
 from qi.codec import Codec, Plain
+from qi.context import Context
 from qi.errors import BadRequest, Busy, DeadlineExceeded, QiError, Unavailable, from_reply
 from qi.messages import MAX_MESSAGE_BYTES, SERVICE, Address, Request
 from qi.services import Services
+from qi.wire import Callback, Message, Wire, frame
 
 log = logging.getLogger("qi.bus")
 
@@ -38,15 +36,14 @@ R = TypeVar("R")
 
 CONNECT_TIMEOUT_S = 2
 PING_INTERVAL_S = 15
+RECONNECT_PAUSE_S = 0.25
 WATCHDOG_EVERY_S = 5.0
 WATCHDOG_FLUSH_S = 2
+STOP_LIMIT_S = 5
 OUTBOX_LIMIT_BYTES = 32 * 1024 * 1024
 RETRY_FIRST_S = 0.05
 RETRY_MOST_S = 1.0
-PENDING_MESSAGES = 65_536
-PENDING_BYTES = 64 * 1024 * 1024
-
-Callback = Callable[[Msg], None]
+PROBLEMS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,14 @@ class Credentials:
     password: str = field(default="", repr=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Subscription:
     """One subject this process listens to; survives reconnects and a replaced connection."""
 
     subject: str
     queue: str
     callback: Callback
-    native: NatsSubscription | None = None
+    sid: int = 0
 
 
 class Timer:
@@ -89,38 +86,63 @@ class Timer:
         self._cancelled = True
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A raw reply."""
 
     data: bytes
+    head: Message | None
+    """The message, where it carries headers: it is an error then."""
+
+
+class Waiter(NamedTuple):
+    """Who waits for a reply, and until when (`time.monotonic()`)."""
+
+    future: Future[Answer] | asyncio.Future[Answer]
+    limit: float
+
+
+class Outgoing(NamedTuple):
+    subject: str
+    data: bytes
+    reply: str
     headers: dict[str, str] | None
+    context: Context | None
+    """Of a request: its headers are written when it leaves, because they hold the remaining time."""
 
 
 class Bus:
     """Speaks for the participant `session`. Methods are for any thread but the bus thread, unless they say more."""
 
     def __init__(
-        self, credentials: Credentials, *, session: str, codec: Codec | None = None, name: str = "qi", host: str = ""
+        self,
+        credentials: Credentials,
+        *,
+        session: str,
+        codec: Codec | None = None,
+        name: str = "qi",
+        host: str = "",
+        watchdog_every_s: float = WATCHDOG_EVERY_S,
     ) -> None:
         self.session = session
         self.codec: Codec = codec or Plain()
         self.name = name
         self.host = host
         self._credentials = credentials
+        self._watchdog_every_s = watchdog_every_s
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._run, name="qi-bus", daemon=True)
-        self._client = Client()
+        self._client = Wire()
         self._inbox = f"_INBOX.{new_id()}"
-        self._waiting: dict[str, Future[Answer]] = {}
+        self._waiting: dict[str, Waiter] = {}
         self._numbers = itertools.count(1)
-        self._subscriptions: list[Subscription] = []
-        self._outbox: deque[tuple[str, bytes, str, dict[str, str] | None]] = deque()
+        self._subscriptions = [Subscription(f"{self._inbox}.*", "", self._on_answer)]
+        self._outbox: deque[Outgoing] = deque()
         self._outbox_bytes = 0
         self._draining = False
         self._lock = threading.Lock()
         self._stopping = False
-        self._problems: deque[str] = deque(maxlen=50)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._problems: deque[str] = deque(maxlen=PROBLEMS_KEPT)
         self.services = Services(self)
         self.reconnects = 0
         self.dropped = 0
@@ -140,17 +162,19 @@ class Bus:
             ) from error
 
     def stop(self) -> None:
-        """Send what waits, close, end the thread. Safe to call twice."""
-        if self._stopping:
-            return
-        self._stopping = True
+        """Send what waits, close, end the thread; requests that still wait raise Unavailable. Safe to call twice."""
+        with self._lock:
+            if self._stopping:
+                return
+            self._stopping = True
         if self._thread.is_alive():
-            with contextlib.suppress(TimeoutError, nats.errors.Error, OSError):
-                self._on_loop(self._close(), 5)
+            try:
+                self._on_loop(self._close(), STOP_LIMIT_S)
+            except (TimeoutError, nats.errors.Error, OSError) as error:
+                log.warning("the connection did not close cleanly: %s", error or type(error).__name__)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
-        for waiter in list(self._waiting.values()):
-            waiter.cancel()
+            self._thread.join(STOP_LIMIT_S)
+        self._give_up_waiting()
         if not self._loop.is_running():
             self._loop.close()
 
@@ -172,35 +196,43 @@ class Bus:
         :class:`DeadlineExceeded` when no answer came in time. Inside a handler the caller's own deadline also holds.
         A message with a command id is sent again, until the deadline, while the answer is 503 or 429.
         """
-        limit, sent = self._limit(message, timeout_s)
+        sent, limit = self._limit(message, timeout_s)
         pause = RETRY_FIRST_S
         while True:
+            future: Future[Answer] = Future()
+            number = self._send(message, to, sent, limit, future)
             try:
-                return self._decode(message, self._wait(self._send(message, to, sent), message, sent))
-            except (Unavailable, Busy) as error:
-                if not sent.command or limit - time.monotonic() <= pause or error.data.get("final"):
+                return self._decode(message, self._wait(future, number, message, limit))
+            except (Unavailable, Busy):
+                if not sent.command or self._stopping or limit - time.monotonic() <= pause:
                     raise
             # Nothing announces that a service is back; its next answer does.
             threading.Event().wait(pause)
             pause = min(pause * 2, RETRY_MOST_S)
 
     def ask(self, message: Request[R], *, to: Address = SERVICE, timeout_s: float | None = None) -> Future[Answer]:
-        """Ask without waiting; give the future to :meth:`answer` for the reply."""
-        return self._send(message, to, self._limit(message, timeout_s)[1])
+        """Ask without waiting; any thread. Give the future to :meth:`answer` for the reply; it ends soon after the
+        deadline with DeadlineExceeded."""
+        sent, limit = self._limit(message, timeout_s)
+        future: Future[Answer] = Future()
+        self._send(message, to, sent, limit, future)
+        return future
 
     def answer(self, message: Request[R], future: Future[Answer]) -> R:
         """Wait for what :meth:`ask` began. Raises like :meth:`request`."""
-        return self._decode(message, self._wait(future, message, context.Context("", deadline=self._after(message))))
+        return self._decode(message, self._wait(future, "", message, time.monotonic() + message.timeout_s))
 
     async def call(self, message: Request[R], *, to: Address = SERVICE, timeout_s: float | None = None) -> R:
         """:meth:`request` for coroutines on the bus thread; no retries."""
-        _, sent = self._limit(message, timeout_s)
-        future = self._send(message, to, sent)
+        sent, limit = self._limit(message, timeout_s)
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        number = self._send(message, to, sent, limit, future)
+        timer = self._loop.call_later(limit - time.monotonic(), _expire, future, message)
         try:
-            answer = await asyncio.wait_for(asyncio.wrap_future(future), sent.remaining_s())
-        except TimeoutError as error:
-            raise _too_late(message) from error
-        return self._decode(message, answer)
+            return self._decode(message, await future)
+        finally:
+            timer.cancel()
+            self._waiting.pop(number, None)
 
     # -- telling ------------------------------------------------------------------------------------------------
 
@@ -212,240 +244,294 @@ class Bus:
         Raises :class:`BadRequest` when it is too big, :class:`Busy` when the broker is away and the outbox is full
         (a `lossy` one is dropped and counted instead).
         """
-        if len(data) > MAX_MESSAGE_BYTES:
-            raise BadRequest(
-                f"a message of {len(data)} bytes exceeds {MAX_MESSAGE_BYTES}", subject=subject, size=len(data)
-            )
-        with self._lock:
-            if self._outbox_bytes + len(data) > OUTBOX_LIMIT_BYTES:
-                if lossy:
-                    self.dropped += 1
-                    return
-                raise Busy("the broker takes no messages at the moment", retry_ms=1000)
-            self._outbox.append((subject, data, reply, headers))
-            self._outbox_bytes += len(data)
-            if self._draining:
-                return
-            self._draining = True
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
-            self._loop.call_soon_threadsafe(self._start_drain)
+        self._put(Outgoing(subject, data, reply, headers, None), lossy)
 
     def subscribe(self, subject: str, callback: Callback, *, queue: str = "") -> Subscription:
-        """Call `callback` on the bus thread for each message; it does O(1) work and never raises. Blocks until the
-        broker knows of it."""
+        """Call `callback` on the bus thread for each message; it does O(1) work there.
+
+        Blocks until the broker knows of it. Raises :class:`Unavailable` when the broker does not answer.
+        """
         entry = Subscription(subject, queue, callback)
 
         async def begin() -> None:
             self._subscriptions.append(entry)
-            await self._listen(entry)
-            await self._client.flush(CONNECT_TIMEOUT_S)
+            entry.sid = self._client.listen(subject, queue, callback)
+            try:
+                await self._client.round_trip(CONNECT_TIMEOUT_S)
+            except BaseException:
+                await self._forget(entry)
+                raise
 
-        self._on_loop(begin(), CONNECT_TIMEOUT_S * 2)
+        try:
+            self._on_loop(begin(), CONNECT_TIMEOUT_S * 3)
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            raise Unavailable("the broker does not answer", subject=subject) from error
         return entry
 
     def unsubscribe(self, entry: Subscription) -> None:
-        """Stop listening; messages already received are still delivered."""
-
-        async def end() -> None:
-            if entry in self._subscriptions:
-                self._subscriptions.remove(entry)
-            if entry.native is not None:
-                with contextlib.suppress(nats.errors.Error, ValueError):
-                    await entry.native.unsubscribe()
-
-        with contextlib.suppress(TimeoutError):
-            self._on_loop(end(), CONNECT_TIMEOUT_S)
+        """Stop listening; messages already on their way are still delivered before this returns."""
+        try:
+            self._on_loop(self._forget(entry), CONNECT_TIMEOUT_S * 2)
+        except (TimeoutError, Unavailable):
+            log.warning("'%s' was left without the broker's word", entry.subject)
 
     def every(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Call `callback` on the bus thread every so often; it does O(1) work and never raises."""
+        """Call `callback` on the bus thread every so often; it does O(1) work there."""
         return Timer(self._loop, seconds, callback)
 
     def flush(self, timeout_s: float = 5.0) -> None:
         """Return when the broker has seen all that was published before. Raises :class:`Unavailable`."""
 
         async def settle() -> None:
-            while self._draining:
+            while self._outbox and self._client.is_connected:
+                self._drain()
                 await asyncio.sleep(0)
-            await self._client.flush(int(max(1, timeout_s)))
+            await self._client.round_trip(int(max(1, timeout_s)))
 
         try:
             self._on_loop(settle(), timeout_s)
-        except (TimeoutError, nats.errors.Error) as error:
+        except (TimeoutError, nats.errors.Error, OSError) as error:
             raise Unavailable("the broker does not answer") from error
 
-    # -- inside -------------------------------------------------------------------------------------------------
+    # -- the connection -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
     def _on_loop(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
+        """Run a coroutine on the bus thread and wait; cancels it at the limit."""
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("the bus thread must not wait for itself")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+        if self._loop.is_closed() or not self._thread.is_alive():
+            work.close()
+            raise Unavailable("this process has left the mesh")
+        done = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return done.result(timeout_s)
+        except TimeoutError:
+            done.cancel()
+            raise
 
     async def _start(self) -> None:
         await self._connect()
-        self._watch = asyncio.get_running_loop().create_task(self._watchdog())
+        self._spawn(self._watchdog())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connect(self) -> None:
-        # A callback that raises kills nats-py's read loop silently; these only append to a bounded queue.
+        client = Wire()
+
+        # A callback that raises kills nats-py's reader without a word, so these only note; but while it connects for
+        # the first time, nats-py tries for ever unless this raises.
         async def complain(error: Exception) -> None:
+            if not client.options["allow_reconnect"]:
+                raise error
             self._problems.append(f"{type(error).__name__}: {error}")
 
         async def back() -> None:
             self.reconnects += 1
-            self._start_drain()
+            self._drain()
 
-        client = Client()
-        extra: dict[str, Any] = {}
+        login: dict[str, Any] = {}
         if self._credentials.user:
-            extra = {"user": self._credentials.user, "password": self._credentials.password}
-        # allow_reconnect only once connected: a first connect must fail at once, not retry for ever.
-        await client.connect(
-            self._credentials.url,
-            name=self.name,
-            error_cb=complain,
-            reconnected_cb=back,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,  # type: ignore[arg-type]
-            ping_interval=PING_INTERVAL_S,
-            allow_reconnect=False,
-            **extra,
-        )
+            login = {"user": self._credentials.user, "password": self._credentials.password}
+        try:
+            await client.connect(
+                self._credentials.url,
+                name=self.name,
+                error_cb=complain,
+                reconnected_cb=back,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_PAUSE_S,  # type: ignore[arg-type]
+                ping_interval=PING_INTERVAL_S,
+                allow_reconnect=False,
+                **login,
+            )
+        except BaseException:
+            client.options["allow_reconnect"] = True
+            await client.close()
+            raise
         client.options["allow_reconnect"] = True
+        # No wait between these two: whoever subscribes meanwhile would be registered twice, or not at all.
         self._client = client
-        own = Subscription(f"{self._inbox}.*", "", self._on_answer)
-        for entry in [own, *self._subscriptions]:
-            await self._listen(entry)
-        await client.flush(CONNECT_TIMEOUT_S)
+        for entry in self._subscriptions:
+            entry.sid = client.listen(entry.subject, entry.queue, entry.callback)
+        await client.round_trip(CONNECT_TIMEOUT_S)
 
-    async def _listen(self, entry: Subscription) -> None:
-        callback = entry.callback
-
-        async def deliver(msg: Msg) -> None:
-            try:
-                callback(msg)
-            except Exception:
-                log.exception("callback failed", extra={"subject": entry.subject})
-
-        entry.native = await self._client.subscribe(
-            entry.subject,
-            queue=entry.queue,
-            cb=deliver,
-            pending_msgs_limit=PENDING_MESSAGES,
-            pending_bytes_limit=PENDING_BYTES,
-        )
+    async def _forget(self, entry: Subscription) -> None:
+        if entry in self._subscriptions:
+            self._subscriptions.remove(entry)
+            with contextlib.suppress(nats.errors.Error, OSError):  # no connection: nobody sends any more
+                await self._client.forget(entry.sid, CONNECT_TIMEOUT_S)
 
     async def _watchdog(self) -> None:
         """nats-py can believe itself connected while its reader is dead; only a round trip proves the link."""
         while True:
-            await asyncio.sleep(WATCHDOG_EVERY_S)
-            if self._stopping or (not self._client.is_connected and not self._client.is_closed):
+            await asyncio.sleep(self._watchdog_every_s)
+            self._end_overdue()
+            if self._client.is_reconnecting or self._client.is_connecting:
                 continue
             try:
-                # With its reader dead, flush() would write and report success.
-                reader = self._client._reading_task
-                if reader is None or reader.done():
-                    raise ConnectionError("the client's reader is dead")
-                await self._client.flush(WATCHDOG_FLUSH_S)
+                await self._client.round_trip(WATCHDOG_FLUSH_S)
             except Exception as error:  # noqa: BLE001 - whatever it is, the connection is replaced
-                self._problems.append(f"watchdog: {type(error).__name__}: {error}")
-                await self._replace()
+                if not self._client.is_reconnecting:
+                    self._problems.append(f"watchdog: {type(error).__name__}: {error}")
+                    await self._replace()
 
     async def _replace(self) -> None:
-        old = self._client
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(old.close(), WATCHDOG_FLUSH_S)
+        try:
+            await asyncio.wait_for(self._client.close(), WATCHDOG_FLUSH_S)
+        except Exception as error:  # noqa: BLE001 - it is thrown away in any case
+            self._problems.append(f"close: {type(error).__name__}: {error}")
         try:
             await self._connect()
-            self.reconnects += 1
-            self._start_drain()
         except Exception as error:  # noqa: BLE001 - the next round of the watchdog tries again
             self._problems.append(f"reconnect: {type(error).__name__}: {error}")
+        else:
+            self.reconnects += 1
+            self._drain()
 
     async def _close(self) -> None:
-        if hasattr(self, "_watch"):
-            self._watch.cancel()
-        await self._drain()
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._client.flush(1), 1)
-        await asyncio.wait_for(self._client.close(), 3)
+        for task in list(self._tasks):
+            task.cancel()
+        try:
+            if self._client.is_connected:
+                self._drain()
+                await self._client.round_trip(1)
+        finally:
+            self._give_up_waiting()
+            if self._client.is_connected or self._client.is_reconnecting:
+                await self._client.close()
 
-    def _start_drain(self) -> None:
-        self._drain_task = self._loop.create_task(self._drain())
+    # -- the outbox ---------------------------------------------------------------------------------------------
 
-    async def _drain(self) -> None:
-        """Send all that waits. While the broker is away it stays in the outbox; the reconnect starts this again."""
-        while True:
-            with self._lock:
-                if not self._outbox or not self._client.is_connected:
-                    self._draining = False
-                    return
-                items = list(self._outbox)
-                self._outbox.clear()
-                self._outbox_bytes = 0
-            for at, (subject, data, reply, headers) in enumerate(items):
-                try:
-                    await self._client.publish(subject, data, reply, headers)
-                except (nats.errors.ConnectionClosedError, nats.errors.OutboundBufferLimitError) as error:
-                    self._problems.append(f"publish: {type(error).__name__}")
-                    self._put_back(items[at:])
-                    return
-                except Exception as error:  # noqa: BLE001 - one bad subject must not stop the others
-                    self._problems.append(f"publish to {subject}: {type(error).__name__}: {error}")
-
-    def _put_back(self, items: list[tuple[str, bytes, str, dict[str, str] | None]]) -> None:
+    def _put(self, item: Outgoing, lossy: bool = False) -> None:
+        size = len(item.data)
+        if size > MAX_MESSAGE_BYTES:
+            raise BadRequest(
+                f"a message of {size} bytes exceeds {MAX_MESSAGE_BYTES}",
+                remedy="bigger things go to the content store and are named by digest",
+                subject=item.subject,
+                size=size,
+            )
+        if not item.subject.isprintable() or " " in item.subject or not item.subject:
+            raise BadRequest(f"{item.subject!r} is no subject")
         with self._lock:
-            self._outbox.extendleft(reversed(items))
-            self._outbox_bytes += sum(len(data) for _, data, _, _ in items)
+            if self._outbox_bytes + size > OUTBOX_LIMIT_BYTES:
+                if lossy:
+                    self.dropped += 1
+                    return
+                raise Busy("the broker takes no messages at the moment", retry_ms=1000)
+            self._outbox.append(item)
+            self._outbox_bytes += size
+            if self._draining:
+                return
+            self._draining = True
+        try:
+            self._loop.call_soon_threadsafe(self._drain)
+        except RuntimeError:
+            log.debug("a message to %s came after the end", item.subject)
+
+    def _drain(self) -> None:
+        """Send all that waits; bus thread. While the broker is away it stays; the reconnect calls this again."""
+        with self._lock:
             self._draining = False
-
-    def _limit(self, message: Request[Any], timeout_s: float | None) -> tuple[float, context.Context]:
+            if not self._outbox or not self._client.is_connected:
+                return
+            items, self._outbox = self._outbox, deque()
+            self._outbox_bytes = 0
         now = time.monotonic()
-        limit = now + (message.timeout_s if timeout_s is None else timeout_s)
+        frames = []
+        for subject, data, reply, headers, carried in items:
+            if carried is not None:
+                if carried.deadline is not None and carried.deadline <= now:
+                    continue  # its caller has given up
+                headers = carried.headers()
+            frames.append(frame(subject, data, reply, headers))
+        if not self._client.send(frames):
+            with self._lock:
+                self._draining = True
+            self._spawn(self._let_settle())
+
+    async def _let_settle(self) -> None:
+        try:
+            await self._client.settle()
+        except OSError as error:
+            self._problems.append(f"send: {type(error).__name__}: {error}")
+        self._drain()
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def _limit(self, message: Request[Any], timeout_s: float | None) -> tuple[Context, float]:
+        limit = time.monotonic() + (message.timeout_s if timeout_s is None else timeout_s)
         here = context.current()
-        if here.deadline is not None:
-            limit = min(limit, here.deadline)
+        if here.deadline is not None and here.deadline < limit:
+            limit = here.deadline
         command = getattr(message, "command", "") or here.command
-        return limit, replace(here, deadline=limit, command=command)
+        return (
+            Context(here.trace, here.cause, command, limit, here.path, here.session, here.user, here.host),
+            limit,
+        )
 
-    def _after(self, message: Request[Any]) -> float:
-        return time.monotonic() + message.timeout_s
-
-    def _send(self, message: Request[Any], to: Address, sent: context.Context) -> Future[Answer]:
+    def _send(
+        self,
+        message: Request[Any],
+        to: Address,
+        sent: Context,
+        limit: float,
+        future: Future[Answer] | asyncio.Future[Answer],
+    ) -> str:
+        """Returns the number under which `future` waits."""
         number = format(next(self._numbers), "x")
-        future: Future[Answer] = Future()
-        self._waiting[number] = future
-        future.add_done_callback(lambda _: self._waiting.pop(number, None))
-        subject = to.subject(self.session, message.topic)
+        item = Outgoing(
+            to.subject(self.session, message.topic), self.codec.encode(message), f"{self._inbox}.{number}", None, sent
+        )
+        self._waiting[number] = Waiter(future, limit)
         try:
-            self.publish(subject, self.codec.encode(message), reply=f"{self._inbox}.{number}", headers=sent.headers())
+            if self._stopping:
+                raise _leaving()
+            self._put(item)
         except QiError:
-            future.cancel()
+            del self._waiting[number]
             raise
-        return future
+        return number
 
-    def _on_answer(self, msg: Msg) -> None:
-        future = self._waiting.get(msg.subject.rpartition(".")[2])
-        if future is not None and not future.done():
-            with contextlib.suppress(Exception):  # cancelled a moment ago
-                future.set_result(Answer(msg.data, msg.headers))
+    def _on_answer(self, msg: Message) -> None:
+        waiter = self._waiting.pop(msg.subject[len(self._inbox) + 1 :], None)
+        if waiter is not None:
+            _settle(waiter.future, Answer(msg.data, msg if msg.head else None))
 
-    def _wait(self, future: Future[Answer], message: Request[Any], sent: context.Context) -> Answer:
+    def _wait(self, future: Future[Answer], number: str, message: Request[Any], limit: float) -> Answer:
         try:
-            return future.result(sent.remaining_s())
+            return future.result(max(0.0, limit - time.monotonic()))
         except TimeoutError as error:
+            self._waiting.pop(number, None)
             future.cancel()
-            raise _too_late(message) from error
+            raise _too_late(message.topic) from error
         except CancelledError as error:
-            raise Unavailable("this process is leaving the mesh", final=True) from error
+            raise _leaving() from error
+
+    def _end_overdue(self) -> None:
+        """Bus thread. Nobody else ends what :meth:`ask` began and nobody waits for."""
+        now = time.monotonic()
+        for number, waiter in list(self._waiting.items()):
+            if waiter.limit < now:
+                self._waiting.pop(number, None)
+                _settle(waiter.future, DeadlineExceeded("no answer in time"))
+
+    def _give_up_waiting(self) -> None:
+        while self._waiting:
+            _settle(self._waiting.popitem()[1].future, _leaving())
 
     def _decode(self, message: Request[R], answer: Answer) -> R:
-        headers = answer.headers
-        if headers:
+        if answer.head is not None:
+            headers = answer.head.headers
             if headers.get("Status") == "503":
                 raise Unavailable(
                     f"nobody serves '{message.topic}'",
@@ -457,12 +543,31 @@ class Bus:
         return cast(R, self.codec.decode(message.reply, answer.data))
 
 
-def _too_late(message: Request[Any]) -> DeadlineExceeded:
+def _settle(future: Future[Answer] | asyncio.Future[Answer], outcome: Answer | QiError) -> None:
+    try:
+        if isinstance(outcome, Answer):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+    except (InvalidStateError, asyncio.InvalidStateError):
+        log.debug("an answer came after its caller had given up")
+
+
+def _expire(future: asyncio.Future[Answer], message: Request[Any]) -> None:
+    if not future.done():
+        future.set_exception(_too_late(message.topic))
+
+
+def _too_late(topic: str) -> DeadlineExceeded:
     return DeadlineExceeded(
-        f"no answer to '{message.topic}' in time",
+        f"no answer to '{topic}' in time",
         remedy="the service is busy or hangs; `qi status` shows which",
-        topic=message.topic,
+        topic=topic,
     )
+
+
+def _leaving() -> Unavailable:
+    return Unavailable("this process is leaving the mesh")
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -9,7 +9,7 @@ import msgspec
 from events.blobs import Blobs
 from events.decider import Known
 from events.publish_state import Publish
-from events.publish_steps import has_reached
+from events.publish_steps import STATES, has_reached
 from events.record import Digest, Event
 from qi.contracts.publish import PublishedFile, PublishError, PublishInfo, StepInfo
 from qi.errors import Conflict, NotFound
@@ -65,49 +65,43 @@ def show(state: Publish, pinned: Pinned, steps: Iterable[StepInfo]) -> PublishIn
 
 
 def _error(state: Publish) -> PublishError | None:
-    if state.error is not None:
-        found = state.error
-        return PublishError(code=found.code, step=found.step, message=found.message, remedy=found.remedy)
-    if state.ended:
-        words = {"cancelled": "it was called off", "interrupted": "its worker is gone"}
-        return PublishError(
-            code=499 if state.ended == "cancelled" else 503,
-            step=state.state,
-            message=words.get(state.ended, state.ended),
-            remedy="" if state.ended == "cancelled" else f"qi replay {state.id} --mode resume",
-        )
-    return None
+    found = state.error
+    if found is None:
+        return None
+    return PublishError(code=found.code, step=found.step, message=found.message, remedy=found.remedy)
 
 
 def steps_of(events: Iterable[Event]) -> list[StepInfo]:
     """Every step of a publish, in order, read from its stream."""
     steps: dict[str, StepInfo] = {}
-    state = "requested"
+    towards = STATES[1]
     for event in events:
         data, kind = event.data, event.type
         if kind == "publish.steps_recorded":
             for step in data["steps"]:
-                steps[f"{event.position}:{step['key']}"] = _step(step, state)
+                steps[f"{event.position}:{step['key']}"] = _step(step, towards)
         elif kind == "publish.step_started":
-            steps[data["key"]] = _step({**data, "outcome": "started", "duration_ms": 0.0}, state)
+            steps[data["key"]] = _step({**data, "outcome": "started", "duration_ms": 0.0}, towards)
         elif kind == "publish.step_finished":
             begun = steps[data["key"]]
-            steps[data["key"]] = _step({**data, "plugin": begun.plugin, "instance": begun.instance}, state)
+            steps[data["key"]] = _step({**data, "plugin": begun.plugin, "instance": begun.instance}, towards)
         elif kind == "publish.unknown" and data["step"] in steps:
             begun = steps[data["step"]]
             steps[data["step"]] = StepInfo(
-                plugin=begun.plugin, instance=begun.instance, state=state, outcome="unknown", duration_ms=0.0
+                plugin=begun.plugin, instance=begun.instance, state=towards, outcome="unknown", duration_ms=0.0
             )
-        else:
-            state = kind.removeprefix("publish.")
+        elif (reached := kind.removeprefix("publish.")) in STATES[:-1]:
+            towards = STATES[STATES.index(reached) + 1]
+        elif kind == "publish.resumed":
+            towards = STATES[STATES.index(data["from_state"]) + 1]
     return list(steps.values())
 
 
-def _step(step: dict[str, object], state: str) -> StepInfo:
+def _step(step: dict[str, object], towards: str) -> StepInfo:
     return StepInfo(
         plugin=str(step["plugin"]),
         instance=str(step["instance"]),
-        state=state,
+        state=towards,
         outcome=str(step["outcome"]),
         duration_ms=float(str(step["duration_ms"])),
         message=str(step.get("message", "")),

@@ -46,7 +46,7 @@ def run(*, home: Path | None, source: str, as_json: bool) -> None:
     """Play the demo. Raises :class:`QiError` when anything but the planned failure goes wrong."""
     began = time.monotonic()
     say = Console(stderr=True, highlight=False, soft_wrap=True)
-    with _folder(home) as place, context.use(context.Context(trace=new_id())):
+    with _folder(home) as place, _own_trace():
         frames = str(Path(source).expanduser().absolute()) if source else render(place / "frames", say)
         config = read_launch_config(home=str(place / "studio") if home is None else str(home))
         with session(config, acts=True) as participant:
@@ -78,7 +78,7 @@ def _play(bus: Bus, home: Path, frames: str, say: Console, *, quiet: bool) -> di
     )  # fmt: skip
 
     say.print("2  Publish it. On its way the tracker goes away.", style="bold")
-    with _tracker_lost(bus, home, request.command):
+    with _own_trace(), _tracker_lost(bus, home, request.command):
         failed = watch(bus, request, request.command)
     if failed.state != "failed" or failed.error is None or failed.error.step != "registered":
         raise QiError(f"the publish should have failed to register, it is '{failed.state}'", publish=failed.publish)
@@ -88,9 +88,11 @@ def _play(bus: Bus, home: Path, frames: str, say: Console, *, quiet: bool) -> di
 
     say.print("3  The tracker is back. Replay the publish.", style="bold")
     replay = ReplayPublish(publish=failed.publish, mode="resume", command=new_id())
-    resumed = watch(bus, replay, failed.publish)
+    with _own_trace():
+        resumed = watch(bus, replay, failed.publish)
     again = ReplayPublish(publish=failed.publish, mode="rerun", command=new_id())
-    rerun = watch(bus, again, again.command)
+    with _own_trace():
+        rerun = watch(bus, again, again.command)
     for info in (resumed, rerun):
         if info.state != "succeeded":
             raise QiError(f"the replay {info.publish} is '{info.state}': {info.error}")
@@ -108,6 +110,11 @@ def _play(bus: Bus, home: Path, frames: str, say: Console, *, quiet: bool) -> di
         "history": events,
         "verified": bus.request(VerifyLog()),
     }
+
+
+def _own_trace() -> contextlib.AbstractContextManager[context.Context]:
+    """Each command of the demo is one of its own, as if somebody had typed it."""
+    return context.use(context.Context(trace=new_id()))
 
 
 @contextlib.contextmanager

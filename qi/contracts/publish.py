@@ -59,7 +59,7 @@ class StepInfo:
     plugin: str
     instance: str
     state: str
-    """State of the publish while the step ran."""
+    """The state that was being reached."""
     outcome: str
     """`ok`, `failed`, `skipped`, `started` or `unknown`."""
     duration_ms: float

@@ -44,7 +44,13 @@ class WorkEvent:
 
 
 @message
-class ReportWork(Request[Done], topic="work.report", needs="publish.create", timeout_s=30.0):
+class Recorded:
+    event: str
+    """Id of the last event recorded: what follows from it hangs below it."""
+
+
+@message
+class ReportWork(Request[Recorded], topic="work.report", needs="publish.create", timeout_s=30.0):
     """What happened, as the events of :mod:`events.publish_events`; recorded together, or refused together."""
 
     publish: Token

@@ -83,6 +83,11 @@ class WorkerProcess:
         """End it and all it started, at once: every effect of a publish survives that."""
         end_group(self.pid)
 
+    def end(self) -> int:
+        """Kill it and wait; its exit code."""
+        self.kill()
+        return self._process.wait()
+
     def leave(self, timeout_s: float) -> None:
         """The studio ends: so does the worker, at the end of its input."""
         assert self._process.stdin is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
 import msgspec
 
@@ -49,10 +50,10 @@ class Reporter:
         self._timer.cancel()
         self.settle()
 
-    def report(self, *events: DomainEvent) -> None:
-        """Record events and wait until they are durable. Raises what the service answers."""
+    def report(self, *events: DomainEvent) -> str:
+        """Record events and wait until they are durable; the id of the last one. Raises what the service answers."""
         self.settle()
-        self._bus.request(self._message(events))
+        return self._bus.request(self._message(events)).event
 
     def settle(self) -> None:
         """Wait until every batch is recorded. Raises what the service answered to one."""
@@ -75,7 +76,9 @@ class Reporter:
     def started(self, stage: str, step: Step) -> None:
         if stage not in FOLDED_STAGES:
             self.progress(stage, step.plugin)
-            self.report(StepStarted(key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order))
+            begun = StepStarted(key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order)
+            # Whatever the plugin asks for, and its outcome, hang below the intent.
+            context.enter(replace(self._context, cause=self.report(begun)))
 
     def finished(self, stage: str, step: Step, outcome: Outcome) -> None:
         records = str(self._blobs.put(canonical(list(outcome.records)))) if outcome.records else ""
@@ -90,6 +93,7 @@ class Reporter:
                     records=records,
                 )
             )
+            context.enter(self._context)
             return
         record = StepRecord(
             key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order, outcome=said,

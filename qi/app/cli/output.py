@@ -12,6 +12,8 @@ import typer
 
 from qi.codec import as_json
 
+WIDE_CHARACTERS = 400
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -35,7 +37,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
     made = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # What is piped elsewhere is never cut to the width of a terminal that is not there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE_CHARACTERS)
     if made.row_count:
         console.print(made)
     else:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from qi.codec import Plain, as_json
-from qi.errors import BadRequest, CorruptLog, Invalid
+from qi.errors import BadRequest, CorruptLog, Invalid, Unavailable
 from qi_local.tracker.files import TEMPORARY, locked, make_folder, write_all, write_unsynced
 
 T = TypeVar("T")
@@ -113,6 +113,7 @@ class Folder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the tracker's lock: what is read now stays so until it is written. Raises :class:`Busy`."""
+        self._require_disk()
         with locked(self._lock):
             self._refresh()
             if self._generation == WRITING:
@@ -140,6 +141,14 @@ class Folder:
         self._generation = generation
         return kept
 
+    def _require_disk(self) -> None:
+        """Raises :class:`Unavailable`: a tracker that is away must never look like one that is empty."""
+        if not self._lock.parent.is_dir():
+            raise Unavailable(
+                f"the tracker's folder {self._lock.parent} is away",
+                remedy="bring it back (is the disk mounted?) and try again",
+            )
+
     def _clear_unfinished(self) -> None:
         """Whoever wrote last was killed; the lock is ours, so nobody else's file is taken away."""
         for folder in (self.root, *(self.root / shelf.folder for shelf in self._shelves)):
@@ -150,6 +159,7 @@ class Folder:
         try:
             generation = (self.root / GENERATION).read_bytes()
         except FileNotFoundError:
+            self._require_disk()
             generation = WRITING  # never finished a write: nothing to go by but the folders
         if generation == self._generation and generation != WRITING:
             return
