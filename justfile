@@ -1,0 +1,28 @@
+# The obvious commands; CI runs the same lines.
+
+[doc("Everything that can be run")]
+default:
+    @just --list --unsorted
+
+[doc("Run Qi: `just run publishes --failed`")]
+run *arguments:
+    uv run qi {{ arguments }}
+
+[doc("All tests, in parallel; `just test -k replay` for some")]
+test *arguments:
+    uv run pytest {{ arguments }}
+
+[doc("Style, types, import layers")]
+lint:
+    uv run ruff check .
+    uv run mypy
+    uv run lint-imports
+
+[doc("Write the versions that are installed from now on into pyproject.toml")]
+lock:
+    uv lock --upgrade --no-config
+    uv run python scripts/lock.py
+
+[doc("Benchmarks beside their peers: `just bench` or `just bench rebuild`")]
+bench *names:
+    uv run python -m bench {{ names }}
