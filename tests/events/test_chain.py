@@ -184,7 +184,7 @@ def test_the_hash_of_a_known_event_never_changes() -> None:
 
 KNOWN = "593b0aa69fed4fda92bfd5beaba4f37327d7165c9667cddc47092a6dc47bb541"
 
-TEXTS = st.text(st.characters(exclude_characters="\n"), max_size=5)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=5)
 HEADERS = st.tuples(
     st.integers(1, 9), TEXTS, TEXTS, st.integers(1, 9), TEXTS, st.integers(1, 9), st.integers(0, 9),
     st.integers(0, 9), TEXTS,
