@@ -61,7 +61,7 @@ class StateDb:
         if not (table.isidentifier() and table.islower() and table != _CHECKPOINTS):
             raise Invalid(f"'{table}' cannot be a table of state", remedy="Use lower-case letters, digits and '_'.")
         self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+            f"CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
         )
         row = {"key": key, "value": msgspec.json.encode(value).decode()}
         self._db.table(table).insert(row, pk="key", replace=True)

@@ -17,13 +17,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from qi.actor import Actor
+from qi.actor import Actor, every, members
 from qi.bus import Bus
 from qi.errors import QiError
+from qi.home import Home
 from qi.messages import to_addon
+from qi.reactions import Reactions
 
 ROLES = ("auth", "db")
 """Roles of which exactly one addon must run; without them nobody could log in or find a project."""
+
+LOOK_EVERY_S = 5.0
+"""How long a lost announcement may delay a reaction."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VERSION = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.\-]+)?")
@@ -118,7 +123,8 @@ def use_lib(folder: Path) -> None:
 class Addon(Actor):
     """Base of an addon's actor; its handlers are reached under the bundle that pins it.
 
-    An addon with a role serves that provider's topics. `home` is the studio's folder.
+    An addon with a role serves that provider's topics. `home` is the studio's folder. Methods marked with
+    :func:`qi.reactions.reacts` are called for the events they name.
     """
 
     def __init__(self, bus: Bus, *, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any]) -> None:
@@ -128,6 +134,42 @@ class Addon(Actor):
         self.settings = settings
         """This addon's slice of the effective settings, injected at its start."""
         self._address = to_addon(bundle, addon)
+        self._addon = addon
+        self._reactions: Reactions | None = None
+
+    def on_start(self) -> None:
+        super().on_start()
+        declared = [m.__dict__["_qi_reaction"] for m in members(type(self)) if "_qi_reaction" in m.__dict__]
+        if declared:
+            self._reactions = Reactions(self._addon, Home(self.home), declared, self._react)
+            for category in sorted({category for reaction in declared for category in reaction.categories}):
+                self._listen(f"qi.event.{category}.>", "_woken")
+            self._reactions.run()
+
+    def on_stop(self) -> None:
+        super().on_stop()
+        self._close_reactions()
+
+    def on_failure(self, *failure: Any) -> None:
+        super().on_failure(*failure)
+        self._close_reactions()
+
+    @every(LOOK_EVERY_S)
+    def _look(self) -> None:
+        """An announcement can be lost with a connection; the log is not."""
+        self._woken(b"")
+
+    def _woken(self, _: bytes) -> None:
+        if self._reactions is not None:
+            self._reactions.run()
+
+    def _react(self, method: str, fact: Any) -> None:
+        getattr(self, method)(fact)
+
+    def _close_reactions(self) -> None:
+        if self._reactions is not None:
+            self._reactions.close()
+            self._reactions = None
 
 
 def load_addon(*, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any]) -> type[Addon]:
