@@ -108,6 +108,16 @@ def test_a_missing_event_is_found(store: SqliteStore, path: Path) -> None:
     assert first_bad(store) == 5
 
 
+def test_a_gap_is_found_even_when_the_chain_was_mended_over_it(store: SqliteStore, path: Path) -> None:
+    tamper(path, "DELETE FROM event WHERE position = 5")
+    previous, mended = GENESIS, []
+    for position, head, _, digest, _ in store.links(Position(0), EVENTS):
+        previous = chained(previous, head, digest)
+        mended.append(f"UPDATE event SET hash = x'{previous.hex()}' WHERE position = {position}")
+    tamper(path, *mended)
+    assert first_bad(store) == 5
+
+
 def test_two_events_that_changed_places_are_found(store: SqliteStore, path: Path) -> None:
     tamper(
         path,

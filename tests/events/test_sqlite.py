@@ -124,6 +124,30 @@ def test_two_writers_on_one_file_keep_one_order(path: Path) -> None:
         assert verify(other).events == 3
 
 
+def test_two_writers_at_the_same_time_wait_for_each_other(store: SqliteStore, path: Path) -> None:
+    each, failures = 60, []
+    ready = threading.Barrier(2, timeout=30)
+
+    def write(stream: StreamName) -> None:
+        try:
+            with closing(SqliteStore(path)) as own:
+                ready.wait()
+                for n in range(each):
+                    own.append(Append((noted(stream),), {stream: Version(n)}))
+        except BaseException as error:  # noqa: BLE001 - handed to the test's thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(stream,)) for stream in (ONE, TWO)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert failures == []
+    assert verify(store).events == 2 * each
+    assert store.versions([ONE, TWO]) == {ONE: each, TWO: each}
+
+
 def test_a_log_that_another_program_holds_is_busy(store: SqliteStore, path: Path) -> None:
     store._db.execute("PRAGMA busy_timeout = 1")
     with closing(tampering(path)) as other:
