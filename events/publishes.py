@@ -227,8 +227,11 @@ def _check_milestone(publish: Publish, event: DomainEvent) -> None:
     if reached == "extracted" and "failed" in outcomes:
         raise _refused(publish, "a step of the extraction failed")
     match event:
-        case PublishCollected(manifest=manifest) if not manifest or publish.manifest not in ("", manifest):
-            raise _refused(publish, "its manifest is sealed, and this is another one", remedy="Rerun the publish.")
+        case PublishCollected(manifest=manifest) if not manifest or (
+            publish.manifest not in ("", manifest) and not publish.accept_changed
+        ):
+            remedy = "Bring its inputs back, or resume it and accept that they have changed."
+            raise _refused(publish, "its manifest is sealed, and this is another one", remedy=remedy)
         case PublishReserved(version=version, path=path, staging=staging) if version < 1 or not path or not staging:
             raise Invalid("a reservation names a version from 1, its folder and a staging folder")
         case PublishCommitted(path=path) if path != publish.path:
