@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar, cast
 
 import pykka
-from nats.aio.msg import Msg
 from pykka._envelope import Envelope
 
 from events.ids import new_id
@@ -26,11 +25,12 @@ from qi.bus import Bus, Subscription, Timer
 from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
-from qi.errors import Busy, DeadlineExceeded, Forbidden, QiError, Unauthenticated
+from qi.errors import BadRequest, Busy, DeadlineExceeded, Forbidden, QiError, Unauthenticated
 from qi.identity import STUDIO_IDENTITY, Identity
 from qi.mailbox import Mailbox
-from qi.messages import PUBLIC, SERVICE, STUDIO_ONLY, Address, Request
+from qi.messages import MAX_MESSAGE_BYTES, PUBLIC, SERVICE, STUDIO_ONLY, Address, Request
 from qi.statistics import Statistics
+from qi.wire import Message
 
 log = logging.getLogger("qi.actor")
 
@@ -39,9 +39,10 @@ M = TypeVar("M", bound=Request[Any])
 R = TypeVar("R")
 
 IDENTITY_KEPT_S = 3.0
+IDENTITIES_MOST = 10_000
 BATCH_MOST = 256
-
-Handler = Callable[[Any, Any], Any]
+BUSY_RETRY_MS = 200
+STOPPING_RETRY_MS = 500
 
 
 class Fatal(Exception):  # noqa: N818 - it names what the supervisor does with it
@@ -64,7 +65,7 @@ class Call:
     """A request on its way from the bus thread to the actor's."""
 
     endpoint: Endpoint
-    msg: Msg
+    msg: Message
     arrived: float
     caller: str
 
@@ -82,8 +83,7 @@ class Fact:
     """An announcement on its way to a listener."""
 
     method: str
-    msg: Msg
-    arrived: float
+    msg: Message
 
 
 def handles(kind: type[Request[R]]) -> Callable[[Callable[[A, Any], R | Future[R]]], Callable[[A, Any], R | Future[R]]]:
@@ -169,6 +169,7 @@ class Actor(pykka.ThreadingActor):
         self._identities: dict[str, tuple[float, Identity]] = {}
         self._ready = threading.Event()
         self._failure: BaseException | None = None
+        self._left = False
         self._id = new_id()
         self._stats = Statistics()
 
@@ -213,7 +214,7 @@ class Actor(pykka.ThreadingActor):
     @classmethod
     def endpoints(cls) -> list[Endpoint]:
         """The topics this class serves, read off its handlers."""
-        found = [member.__dict__["_qi_endpoint"] for member in _members(cls) if "_qi_endpoint" in member.__dict__]
+        found = [member.__dict__["_qi_endpoint"] for member in members(cls) if "_qi_endpoint" in member.__dict__]
         return [*found, Endpoint(Ping, "_pong", guard=Ping.needs)]
 
     def on_start(self) -> None:
@@ -222,20 +223,19 @@ class Actor(pykka.ThreadingActor):
             self.setup()
             for endpoint in self.endpoints():
                 self._serve(endpoint)
-            for member in _members(type(self)):
+            for member in members(type(self)):
                 if "_qi_listens" in member.__dict__:
                     self._listen(member.__dict__["_qi_listens"], member.__name__)
                 if "_qi_every" in member.__dict__:
                     self._tick(member.__dict__["_qi_every"], member.__name__)
+            self._bus.services.add(self)
         except BaseException as error:
             # Pykka calls no hook for a failed start, and a SystemExit here would stop every actor of the process.
-            self._failure = error
+            failure = error if isinstance(error, Exception) else Fatal(f"'{self.name}' gave up at its start: {error!r}")
+            self._failure = failure
             self._leave()
             self._ready.set()
-            if isinstance(error, Exception):
-                raise
-            raise Fatal(f"{type(error).__name__} while '{self.name}' started") from error
-        self._bus.services.add(self)
+            raise failure from error
         self._ready.set()
 
     def on_stop(self) -> None:
@@ -247,23 +247,23 @@ class Actor(pykka.ThreadingActor):
         self.teardown()
 
     def on_receive(self, message: Any) -> None:
-        if isinstance(message, Fact):
+        if isinstance(message, Call):
+            if message.endpoint.batch:
+                waiting = self.mailbox.take_while(
+                    lambda other: isinstance(other, Call) and other.endpoint is message.endpoint, BATCH_MOST - 1
+                )
+                self._handle_group(message.endpoint, [message, *waiting])
+            else:
+                self._handle(message)
+        elif isinstance(message, Fact):
             self._hear(message)
         elif isinstance(message, Tick):
             message.waiting = False
             with self._guarded(message.method):
-                context.enter(context.Context(trace=new_id()))
-                _caller.set(STUDIO_IDENTITY)
+                self._enter(context.Context(trace=new_id()), STUDIO_IDENTITY)
                 getattr(self, message.method)()
-        elif not isinstance(message, Call):
-            raise TypeError(f"'{self.name}' was sent {message!r} past the mesh")
-        elif message.endpoint.batch:
-            waiting = self.mailbox.take_while(
-                lambda other: isinstance(other, Call) and other.endpoint is message.endpoint, BATCH_MOST - 1
-            )
-            self._handle_group(message.endpoint, [message, *waiting])
         else:
-            self._handle(message)
+            raise TypeError(f"'{self.name}' was sent {message!r} past the mesh")
 
     def wait_ready(self, timeout_s: float) -> None:
         """Return when the actor serves; any other thread. Raises what its start raised, or DeadlineExceeded."""
@@ -294,9 +294,14 @@ class Actor(pykka.ThreadingActor):
         # A subject without a caller leads to one session; the broker lets only the studio publish there.
         position = subject.split(".").index("*") if "*" in subject else -1
 
-        def arrive(msg: Msg) -> None:  # bus thread
-            if mailbox.qsize() >= limit or mailbox.waiting_bytes >= most_bytes:
-                self._refuse(msg, Busy(f"'{self.name}' has too much to do", retry_ms=200, actor=self.name))
+        always = endpoint.kind is Ping  # a full mailbox is no hang
+
+        def arrive(msg: Message) -> None:  # bus thread
+            if self._left:
+                self._refuse(msg, self._stopping_now())
+                return
+            if (mailbox.qsize() >= limit or mailbox.waiting_bytes >= most_bytes) and not always:
+                self._refuse(msg, Busy(f"'{self.name}' has too much to do", retry_ms=BUSY_RETRY_MS, actor=self.name))
                 return
             caller = msg.subject.split(".")[position] if position >= 0 else STUDIO
             mailbox.put_sized(Envelope(Call(endpoint, msg, time.monotonic(), caller)), len(msg.data))
@@ -306,10 +311,10 @@ class Actor(pykka.ThreadingActor):
     def _listen(self, subject: str, method: str) -> None:
         mailbox = self.mailbox
 
-        def arrive(msg: Msg) -> None:  # bus thread
+        def arrive(msg: Message) -> None:  # bus thread
             # Facts only wake a listener, which then reads the log; losing one under flood loses nothing.
-            if mailbox.qsize() < self.mailbox_limit:
-                mailbox.put_sized(Envelope(Fact(method, msg, time.monotonic())), len(msg.data))
+            if mailbox.qsize() < self.mailbox_limit and mailbox.waiting_bytes < self.mailbox_bytes:
+                mailbox.put_sized(Envelope(Fact(method, msg)), len(msg.data))
             else:
                 self._stats.dropped += 1
 
@@ -326,6 +331,9 @@ class Actor(pykka.ThreadingActor):
         self._timers.append(self._bus.every(seconds, due))
 
     def _leave(self) -> None:
+        # Set before the first unsubscribe, which waits for the bus thread: all that came in earlier is in the mailbox
+        # then, all that comes later is refused on arrival.
+        self._left = True
         self._bus.services.remove(self)
         while self._timers:
             self._timers.pop().cancel()
@@ -334,12 +342,12 @@ class Actor(pykka.ThreadingActor):
         # Whoever still waits in the mailbox is answered now rather than left to its deadline.
         for item in self.mailbox.empty_out():
             if isinstance(item, Call):
-                self._refuse(item.msg, Busy(f"'{self.name}' is stopping", retry_ms=500, actor=self.name))
+                self._refuse(item.msg, self._stopping_now())
 
     def _hear(self, fact: Fact) -> None:
         self.mailbox.took(len(fact.msg.data))
         with self._guarded(f"listening to {fact.msg.subject}"):
-            context.enter(context.from_headers(fact.msg.headers))
+            self._enter(context.from_headers(fact.msg.headers, time.monotonic()), STUDIO_IDENTITY)
             getattr(self, fact.method)(fact.msg.data)
 
     def _handle(self, call: Call) -> None:
@@ -347,8 +355,7 @@ class Actor(pykka.ThreadingActor):
         self.mailbox.took(len(call.msg.data))
         try:
             asked = self._admit(call)
-            context.enter(asked.context)
-            _caller.set(asked.caller)
+            self._enter(asked.context, asked.caller)
             answer = getattr(self, call.endpoint.method)(asked.message)
         except QiError as error:
             self._refuse(call.msg, error)
@@ -366,22 +373,32 @@ class Actor(pykka.ThreadingActor):
 
     def _handle_group(self, endpoint: Endpoint, calls: list[Call]) -> None:
         began = time.perf_counter()
-        asked: list[tuple[Call, Asked]] = []
+        asked: list[Asked] = []
+        admitted: list[Call] = []
         for call in calls:
             self.mailbox.took(len(call.msg.data))
             try:
-                asked.append((call, self._admit(call)))
+                asked.append(self._admit(call))
+                admitted.append(call)
             except QiError as error:
                 self._refuse(call.msg, error)
-        try:
-            answers = getattr(self, endpoint.method)([each for _, each in asked]) if asked else []
-        except Exception as error:
-            for call, _ in asked:
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad request must not end the others
                 self._refuse(call.msg, self._internal(error, endpoint.kind.topic))
-            if isinstance(error, Fatal):
-                raise
-            answers = []
-        for (call, _), answer in zip(asked, answers, strict=False):
+        # A group has no context of its own: each request brings one.
+        self._enter(context.Context(trace=new_id()), STUDIO_IDENTITY)
+        answers: list[Any] = []
+        try:
+            if asked:
+                answers = getattr(self, endpoint.method)(asked)
+            if len(answers) != len(asked):
+                raise RuntimeError(f"{len(asked)} requests, {len(answers)} answers")
+        except Fatal as error:
+            for call in admitted:
+                self._refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad group must not end the actor
+            answers = [self._internal(error, endpoint.kind.topic)] * len(asked)
+        for call, answer in zip(admitted, answers, strict=True):
             if isinstance(answer, QiError):
                 self._refuse(call.msg, answer)
             else:
@@ -392,24 +409,25 @@ class Actor(pykka.ThreadingActor):
 
     def _admit(self, call: Call) -> Asked:
         """Deadline, loop, caller, permission, payload: in that order, the cheapest first."""
-        carried = context.from_headers(call.msg.headers)
-        if carried.deadline is not None and time.monotonic() >= carried.deadline:
+        said = context.from_headers(call.msg.headers, call.arrived)
+        if said.deadline is not None and time.monotonic() >= said.deadline:
             raise DeadlineExceeded("the request waited past its deadline", actor=self.name)
-        carried = carried.passing(self.name)
-        caller = self._known(call.caller, call.endpoint.guard)
-        if caller.is_studio:
-            # The studio speaks for the participant its context names.
-            if carried.session:
-                caller = replace(STUDIO_IDENTITY, user=carried.user or STUDIO)
-        else:
-            carried = replace(carried, session=caller.session, user=caller.user, host=caller.host)
+        said.check(self.name)
+        caller = self._known(call.caller, call.endpoint.guard, said.deadline)
         message = self._bus.codec.decode(call.endpoint.kind, call.msg.data)
+        if not caller.is_studio:
+            session, user, host = caller.session, caller.user, caller.host
+        else:
+            # The studio speaks for the participant its context names.
+            session, user, host = said.session, said.user, said.host
+            if session:
+                caller = replace(STUDIO_IDENTITY, user=user or STUDIO)
         command = getattr(message, "command", "")
-        if command:
-            carried = replace(carried, command=command, cause=carried.cause or command)
+        cause, path = said.cause or command, (*said.path, self.name)
+        carried = context.Context(said.trace, cause, command or said.command, said.deadline, path, session, user, host)
         return Asked(message, carried, caller)
 
-    def _known(self, session: str, guard: str) -> Identity:
+    def _known(self, session: str, guard: str, deadline: float | None) -> Identity:
         if session == STUDIO:
             return STUDIO_IDENTITY
         if guard == STUDIO_ONLY:
@@ -418,14 +436,16 @@ class Actor(pykka.ThreadingActor):
             return Identity(session, "")
         kept = self._identities.get(session)
         if kept is None or kept[0] < time.monotonic():
-            if len(self._identities) > 10_000:
+            if len(self._identities) > IDENTITIES_MOST:
                 self._identities.clear()
-            with context.use(context.Context(trace=new_id(), path=(self.name,))):
-                kept = (time.monotonic() + IDENTITY_KEPT_S, self.identify(session))
-            self._identities[session] = kept
+            # Looking up who asks is no part of the tree of what is asked.
+            with context.use(context.Context(trace=new_id(), path=(self.name,), deadline=deadline)):
+                found = self.identify(session)
+            if not found.user:
+                # Not kept: it may log in at any moment.
+                raise Unauthenticated("nobody has logged in here", remedy="log in with `qi login`", session=session)
+            kept = self._identities[session] = (time.monotonic() + IDENTITY_KEPT_S, found)
         found = kept[1]
-        if not found.user:
-            raise Unauthenticated("this session has not logged in", remedy="log in with `qi login`", session=session)
         if not found.may(guard):
             raise Forbidden(
                 f"'{found.user}' may not do this: it needs the permission '{guard}'",
@@ -435,10 +455,15 @@ class Actor(pykka.ThreadingActor):
             )
         return found
 
-    def _reply(self, msg: Msg, answer: Any) -> None:
-        if msg.reply:
-            with self._guarded("replying"):
-                self._bus.publish(msg.reply, self._bus.codec.encode(answer))
+    def _reply(self, msg: Message, answer: Any) -> None:
+        if not msg.reply:
+            return
+        try:
+            self._bus.publish(msg.reply, self._bus.codec.encode(answer))
+        except QiError as error:  # too big, or the outbox is full
+            self._refuse(msg, error)
+        except Exception as error:  # noqa: BLE001 - the caller learns it now rather than at its deadline
+            self._refuse(msg, self._internal(error, msg.subject))
 
     def _reply_later(self, call: Call, done: Future[Any]) -> None:
         error = done.exception() if not done.cancelled() else QiError(f"'{self.name}' gave the request up")
@@ -447,13 +472,31 @@ class Actor(pykka.ThreadingActor):
         else:
             self._refuse(call.msg, error if isinstance(error, QiError) else self._internal(error, call.msg.subject))
 
-    def _refuse(self, msg: Msg, error: QiError) -> None:
-        self._stats.failed(str(error))
-        if msg.reply:
-            headers = {"Nats-Service-Error": error.message.splitlines()[0][:200].encode("ascii", "replace").decode()}
-            headers["Nats-Service-Error-Code"] = str(error.code)
-            with self._guarded("refusing"):
-                self._bus.publish(msg.reply, self._bus.codec.encode(error.as_reply()), headers=headers)
+    def _refuse(self, msg: Message, error: QiError) -> None:
+        self._stats.failed(error.message)
+        if not msg.reply:
+            return
+        headers = {
+            "Nats-Service-Error": error.message[:200].encode("ascii", "replace").decode(),
+            "Nats-Service-Error-Code": str(error.code),
+        }
+        try:
+            data = self._bus.codec.encode(error.as_reply())
+            if len(data) > MAX_MESSAGE_BYTES:
+                raise BadRequest("the error is too big to travel")
+        except Exception:
+            log.exception("an error does not travel as it is", extra={"actor": self.name})
+            data = self._bus.codec.encode(type(error)(error.message[:1000]).as_reply())
+        with self._guarded("refusing"):
+            self._bus.publish(msg.reply, data, headers=headers)
+
+    def _stopping_now(self) -> QiError:
+        return Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
+
+    @staticmethod
+    def _enter(here: context.Context, caller: Identity) -> None:
+        context.enter(here)
+        _caller.set(caller)
 
     def _internal(self, error: BaseException, topic: str) -> QiError:
         log.error("handler failed", exc_info=error, extra={"actor": self.name, "topic": topic})
@@ -476,7 +519,8 @@ class Actor(pykka.ThreadingActor):
         return Pong(name=self.name, state=self.health())
 
 
-def _members(cls: type) -> Iterable[Any]:
+def members(cls: type) -> Iterable[Any]:
+    """Every method of a class that can carry a mark, the most derived of each name."""
     seen: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         seen.update({k: v for k, v in vars(base).items() if callable(v) and hasattr(v, "__dict__")})

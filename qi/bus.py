@@ -94,13 +94,6 @@ class Answer(NamedTuple):
     """The message, where it carries headers: it is an error then."""
 
 
-class Waiter(NamedTuple):
-    """Who waits for a reply, and until when (`time.monotonic()`)."""
-
-    future: Future[Answer] | asyncio.Future[Answer]
-    limit: float
-
-
 class Outgoing(NamedTuple):
     subject: str
     data: bytes
@@ -108,6 +101,15 @@ class Outgoing(NamedTuple):
     headers: dict[str, str] | None
     context: Context | None
     """Of a request: its headers are written when it leaves, because they hold the remaining time."""
+
+
+class Waiter(NamedTuple):
+    """Who waits for a reply, and until when (`time.monotonic()`)."""
+
+    future: Future[Answer] | asyncio.Future[Answer]
+    limit: float
+    again: Outgoing | None
+    """A command, which may be sent again when the connection broke: its service knows it by its id."""
 
 
 class Bus:
@@ -194,7 +196,8 @@ class Bus:
 
         Raises the :class:`QiError` the answer holds, :class:`Unavailable` when nobody serves the topic,
         :class:`DeadlineExceeded` when no answer came in time. Inside a handler the caller's own deadline also holds.
-        A message with a command id is sent again, until the deadline, while the answer is 503 or 429.
+        A message with a command id is sent again, until the deadline, while the answer is 503 or 429, and when the
+        connection broke before the answer came.
         """
         sent, limit = self._limit(message, timeout_s)
         pause = RETRY_FIRST_S
@@ -334,8 +337,7 @@ class Bus:
             self._problems.append(f"{type(error).__name__}: {error}")
 
         async def back() -> None:
-            self.reconnects += 1
-            self._drain()
+            self._is_back()
 
         login: dict[str, Any] = {}
         if self._credentials.user:
@@ -394,8 +396,18 @@ class Bus:
         except Exception as error:  # noqa: BLE001 - the next round of the watchdog tries again
             self._problems.append(f"reconnect: {type(error).__name__}: {error}")
         else:
-            self.reconnects += 1
-            self._drain()
+            self._is_back()
+
+    def _is_back(self) -> None:
+        """Nobody knows which of the requests under way got through."""
+        self.reconnects += 1
+        with self._lock:
+            unsent = {item.reply for item in self._outbox}
+            for waiter in list(self._waiting.values()):
+                if waiter.again is not None and waiter.again.reply not in unsent:
+                    self._outbox.append(waiter.again)
+                    self._outbox_bytes += len(waiter.again.data)
+        self._drain()
 
     async def _close(self) -> None:
         for task in list(self._tasks):
@@ -492,7 +504,7 @@ class Bus:
         item = Outgoing(
             to.subject(self.session, message.topic), self.codec.encode(message), f"{self._inbox}.{number}", None, sent
         )
-        self._waiting[number] = Waiter(future, limit)
+        self._waiting[number] = Waiter(future, limit, item if getattr(message, "command", "") else None)
         try:
             if self._stopping:
                 raise _leaving()

@@ -24,7 +24,10 @@ class Checked:
     """Validates every field on the way in; see :class:`qi.codec.Codec`."""
 
     def encode(self, value: Any) -> bytes:
-        return _encoder.encode(value)
+        try:
+            return _encoder.encode(value)
+        except (ValueError, TypeError) as error:  # UnicodeEncodeError too: half a surrogate pair
+            raise BadRequest(f"{type(value).__name__} cannot be sent: {error}") from error
 
     def decode(self, kind: type[T], data: bytes) -> T:
         try:

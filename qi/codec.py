@@ -1,7 +1,7 @@
 """How messages become bytes. Services check what they read; sessions inside foreign interpreters only shape it.
 
 :class:`Plain` is pure standard library; :class:`Checked` (in :mod:`qi.checked`) validates with Pydantic. Both write
-the same JSON. Any thread.
+JSON of the same meaning. Any thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ T = TypeVar("T")
 class Codec(Protocol):
     """Both directions between a message and its JSON."""
 
-    def encode(self, value: Any) -> bytes: ...
+    def encode(self, value: Any) -> bytes:
+        """Raises :class:`BadRequest` when `value` has no JSON form."""
+        ...
 
     def decode(self, kind: type[T], data: bytes) -> T:
         """Raises :class:`Invalid` (with field paths) or :class:`BadRequest`."""
@@ -32,7 +34,12 @@ class Plain:
     """Standard library only. Trusts its peer to keep to the shape: it is used against Qi's own services."""
 
     def encode(self, value: Any) -> bytes:
-        return json.dumps(value, default=as_json, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            return json.dumps(
+                value, default=as_json, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            ).encode()
+        except (ValueError, TypeError) as error:  # UnicodeEncodeError too: half a surrogate pair
+            raise BadRequest(f"{type(value).__name__} cannot be sent: {error}") from error
 
     def decode(self, kind: type[T], data: bytes) -> T:
         try:

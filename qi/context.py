@@ -7,6 +7,7 @@ client dearly. Inside a process it lives in a context variable, so that no handl
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ STUDIO: Final = "studio"
 """Session id of the services; the broker lets nobody else speak under it."""
 
 MAX_HOPS = 16
+
+_TRACE = re.compile("[0-9a-f]{32}")
 
 ENVIRONMENT_VARIABLE = "QI_CONTEXT"
 """By which a child process inherits the context that started it."""
@@ -62,22 +65,27 @@ class Context:
         """Seconds left, 0.0 when none are; None without a deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
-    def passing(self, actor: str) -> Context:
-        """The context as `actor` hands it on. Raises :class:`Loop` when the request came back to it."""
-        if actor in self.path or len(self.path) >= MAX_HOPS:
+    def check(self, actor: str) -> None:
+        """Raises :class:`Loop` when the request came back to `actor`, or has passed too many."""
+        if actor in self.path:
             raise Loop(f"the request came back to '{actor}'", path=[*self.path, actor])
-        return replace(self, path=(*self.path, actor))
+        if len(self.path) >= MAX_HOPS:
+            raise Loop(f"the request has passed {MAX_HOPS} actors", path=[*self.path, actor])
 
 
-def from_headers(headers: Mapping[str, str] | None) -> Context:
-    """The context a message carries; a message without one (or with a broken one) starts a new trace."""
-    packed = (headers or {}).get("Qi", "").split(";")
-    parent = (headers or {}).get("traceparent", "").split("-")
-    trace = parent[1] if len(parent) == 4 and len(parent[1]) == 32 else new_id()
+def from_headers(headers: Mapping[str, str], arrived: float) -> Context:
+    """The context a message carries; a message without one (or with a broken one) starts a new trace.
+
+    `arrived` (`time.monotonic()`) is when it came in: from then on its remaining time runs.
+    """
+    packed = headers.get("Qi", "").split(";")
+    trace = headers.get("traceparent", "")[3:35]
+    if not _TRACE.fullmatch(trace):
+        trace = new_id()
     if len(packed) != 7:
-        return Context(trace=trace)
+        return Context(trace)
     cause, command, remaining, path, session, user, host = packed
-    deadline = time.monotonic() + int(remaining) / 1000 if remaining.isdecimal() else None
+    deadline = arrived + int(remaining) / 1000 if remaining.isdecimal() else None
     passed = tuple(path.split(">")) if path else ()
     return Context(trace, cause, command, deadline, passed, session, unquote(user), unquote(host))
 
@@ -120,4 +128,4 @@ def export(context: Context) -> dict[str, str]:
 def inherited() -> Context | None:
     """The context this process was started in, if any."""
     parent, _, packed = os.environ.get(ENVIRONMENT_VARIABLE, "").partition(" ")
-    return from_headers({"traceparent": parent, "Qi": packed}) if packed else None
+    return from_headers({"traceparent": parent, "Qi": packed}, time.monotonic()) if packed else None

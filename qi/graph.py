@@ -15,11 +15,16 @@ from qi.messages import PUBLIC, STUDIO_ONLY
 def start_order(actors: Iterable[type[Actor]], *, served_elsewhere: frozenset[str] = frozenset()) -> list[str]:
     """Names of the actors, each after those it requests from.
 
-    Raises :class:`QiError` naming the cycle, or the topic that nobody serves. `served_elsewhere` lists topics of
-    addons, which sit below every core service.
+    Raises :class:`QiError` naming the cycle, or the topic that nobody serves or two do. `served_elsewhere` lists
+    topics of addons, which sit below every core service.
     """
     classes = list(actors)
-    serves = {e.kind.topic: cls.name for cls in classes for e in cls.endpoints() if e.kind is not Ping}
+    serves: dict[str, str] = {}
+    for cls in classes:
+        for topic in (e.kind.topic for e in cls.endpoints() if e.kind is not Ping):
+            if topic in serves:
+                raise QiError(f"'{serves[topic]}' and '{cls.name}' both serve '{topic}'", topic=topic)
+            serves[topic] = cls.name
     needs: dict[str, set[str]] = {}
     for cls in classes:
         asked = {kind.topic for kind in cls.requests}

@@ -11,11 +11,11 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nats.aio.msg import Msg
+from qi.wire import Message
 
 if TYPE_CHECKING:
     from qi.actor import Actor
-    from qi.bus import Bus
+    from qi.bus import Bus, Subscription
 
 VERBS = ("PING", "INFO", "STATS")
 PREFIX = "io.nats.micro.v1"
@@ -28,24 +28,26 @@ class Services:
         self._bus = bus
         self._actors: dict[str, tuple[Actor, str]] = {}
         self._lock = threading.Lock()
-        self._listening = False
+        self._listening = threading.Lock()
+        self._subscribed: list[Subscription] = []
 
     def add(self, actor: Actor) -> None:
-        """Any thread but the bus thread."""
+        """Any thread but the bus thread. Raises :class:`Unavailable` when the broker does not answer."""
+        with self._listening:
+            if not self._subscribed:
+                self._subscribed = [
+                    self._bus.subscribe(subject, self._asked)
+                    for verb in VERBS
+                    for subject in (f"$SRV.{verb}", f"$SRV.{verb}.>")
+                ]
         with self._lock:
             self._actors[actor._id] = (actor, datetime.now(UTC).isoformat())
-            if self._listening:
-                return
-            self._listening = True
-        for verb in VERBS:
-            self._bus.subscribe(f"$SRV.{verb}", self._asked)
-            self._bus.subscribe(f"$SRV.{verb}.>", self._asked)
 
     def remove(self, actor: Actor) -> None:
         with self._lock:
             self._actors.pop(actor._id, None)
 
-    def _asked(self, msg: Msg) -> None:
+    def _asked(self, msg: Message) -> None:
         _, verb, *filters = msg.subject.split(".")
         with self._lock:
             actors = list(self._actors.values())
@@ -60,7 +62,12 @@ def _body(actor: Actor, verb: str, started: str) -> dict[str, Any]:
     if verb == "PING":
         return {}
     endpoints = [
-        {"name": e.kind.topic.replace(".", "_"), "subject": actor.subject_of(e), "queue_group": actor.name}
+        {
+            "name": e.kind.topic.replace(".", "_"),
+            "subject": actor.subject_of(e),
+            "queue_group": actor.name,
+            "metadata": {},
+        }
         for e in actor.endpoints()
     ]
     if verb == "INFO":

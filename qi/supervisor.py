@@ -19,16 +19,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
 import pykka
+from pykka._envelope import Envelope
+from pykka.messages import _ActorStop
 
 from events.ids import new_id
 from qi.actor import Actor
 from qi.bus import Answer, Bus
 from qi.context import Context, use
 from qi.contracts.mesh import Ping
-from qi.errors import QiError
+from qi.errors import Conflict, NotFound, QiError
 from qi.messages import Address
 
 log = logging.getLogger("qi.supervisor")
+
+State = Literal["starting", "running", "restarting", "degraded", "stopped"]
 
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
@@ -64,7 +68,7 @@ def resolve(target: str, options: dict[str, Any]) -> type[Actor]:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise QiError(f"there is no '{target}' to start: {error}") from error
-    return cast(type[Actor], found if isinstance(found, type) else cast(Any, found)(**options))
+    return cast(type[Actor], found if isinstance(found, type) else found(**options))
 
 
 class Running(Protocol):
@@ -72,10 +76,12 @@ class Running(Protocol):
 
     def alive(self) -> bool: ...
 
-    def stop(self, timeout_s: float) -> None: ...
+    def stop(self, timeout_s: float) -> bool:
+        """False when it did not stop in time and had to be cut off."""
+        ...
 
     def give_up(self) -> None:
-        """Cut off a child that hangs."""
+        """Cut off a child that hangs, or put away what a dead one left."""
         ...
 
 
@@ -84,20 +90,12 @@ class InThread:
 
     def __init__(self, spec: Spec, bus: Bus) -> None:
         cls = resolve(spec.target, spec.options)
-        made: list[Actor] = []
-
-        class Named(cls):  # type: ignore[misc, valid-type]
-            name = spec.name
-
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                made.append(self)
-
-        Named.__qualname__ = Named.__name__ = cls.__name__
-        Named.__doc__ = cls.__doc__
-        self._ref: pykka.ActorRef[Any] = Named.start(bus, **spec.options)
-        # Pykka keeps the object to itself; readiness, and cutting off a hung one, need it.
-        self._actor = made[0]
+        named = type(cls.__name__, (cls,), {"name": spec.name, "__doc__": cls.__doc__, "__module__": cls.__module__})
+        self._actor: Actor = named(bus, **spec.options)
+        self._ref: pykka.ActorRef[Actor] = self._actor.actor_ref
+        # What Actor.start() does; it keeps the object to itself, and cutting off a hung one needs it.
+        pykka.ActorRegistry.register(self._ref)
+        self._actor._start_actor_loop()
         try:
             self._actor.wait_ready(START_LIMIT_S)
         except BaseException:
@@ -107,26 +105,34 @@ class InThread:
     def alive(self) -> bool:
         return bool(self._ref.is_alive())
 
-    def stop(self, timeout_s: float) -> None:
-        self._ref.stop(block=True, timeout=timeout_s)
+    def stop(self, timeout_s: float) -> bool:
+        try:
+            self._ref.stop(block=True, timeout=timeout_s)
+        except pykka.ActorDeadError:
+            log.debug("'%s' was dead already", self._actor.name)
+        except pykka.Timeout:
+            self.give_up()
+            return False
+        return True
 
     def give_up(self) -> None:
-        # A thread cannot be killed: it is cut off from the mesh and left behind.
+        # A thread cannot be killed: it is cut off from the mesh and ends itself should it ever come back.
         self._actor.leave_mesh()
+        self._actor.actor_inbox.put(Envelope(_ActorStop()))
         pykka.ActorRegistry.unregister(self._ref)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Child:
     spec: Spec
     running: Running | None = None
-    state: str = "starting"
-    """`starting`, `running`, `restarting`, `degraded` or `stopped`."""
+    state: State = "starting"
     restarts: int = 0
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=INTENSITY))
     next_try: float = 0.0
     ping: Future[Answer] | None = None
     pinged_at: float = 0.0
+    heard_at: float = 0.0
     last_error: str = ""
 
 
@@ -142,27 +148,46 @@ class ChildState:
 
 
 class Supervisor:
-    """Start children in order with :meth:`start_child`, then :meth:`watch` them; :meth:`stop` ends them in reverse."""
+    """Start children in order with :meth:`start_child`, then :meth:`watch` them; :meth:`stop` ends them in reverse.
 
-    def __init__(self, bus: Bus, start_process: Callable[[Spec], Running]) -> None:
+    The lock guards the table and what it says of each child, and is never held while a child starts or stops: those
+    may ask what the supervisor knows.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        start_process: Callable[[Spec], Running],
+        *,
+        ping_every_s: float = PING_EVERY_S,
+        hang_after_s: float = HANG_AFTER_S,
+    ) -> None:
         self._bus = bus
         self._start_process = start_process
+        self._ping_every_s = ping_every_s
+        self._hang_after_s = hang_after_s
         self._children: dict[str, Child] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self.left_behind = 0
-        """Hung threads that were replaced and still exist."""
+        """Hung threads that were cut off and may still exist."""
 
     def start_child(self, spec: Spec) -> None:
         """Start one child and wait until it serves. Raises what its start raised; it is then not watched."""
         child = Child(spec)
-        child.running = self._launch(spec)
-        child.state = "running"
-        child.pinged_at = time.monotonic()
         with self._lock:
+            if spec.name in self._children:
+                raise Conflict(f"'{spec.name}' runs already")
             self._children[spec.name] = child
+        try:
+            running = self._launch(spec)
+        except BaseException:
+            with self._lock:
+                del self._children[spec.name]
+            raise
+        self._runs(child, running)
 
     def stop_child(self, name: str, timeout_s: float = STOP_LIMIT_S) -> None:
         """Stop one child for good."""
@@ -172,10 +197,17 @@ class Supervisor:
             self._end(child, timeout_s)
 
     def restart_child(self, name: str) -> None:
-        """Stop one child and start it anew, a degraded one too."""
+        """Stop one child and have it started anew, a degraded one too. Raises :class:`NotFound`."""
         with self._lock:
-            child = self._children[name]
-            self._end(child, STOP_LIMIT_S)
+            child = self._children.get(name)
+            if child is None:
+                raise NotFound(f"there is no child '{name}'", name=name)
+            if child.state == "starting":
+                return
+            # From here on the watch leaves it alone.
+            child.state = "stopped"
+        self._end(child, STOP_LIMIT_S)
+        with self._lock:
             child.deaths.clear()
             child.state, child.next_try = "restarting", 0.0
         self._wake.set()
@@ -186,6 +218,7 @@ class Supervisor:
         self._thread.start()
 
     def states(self) -> list[ChildState]:
+        """Any thread, at any time."""
         with self._lock:
             return [
                 ChildState(c.spec.name, c.spec.where, c.state, c.restarts, c.last_error)
@@ -194,7 +227,8 @@ class Supervisor:
 
     def stop(self, timeout_s: float = STOP_LIMIT_S) -> None:
         """Stop watching, then every child in reverse order of its start, each within `timeout_s`."""
-        self._stopping = True
+        with self._lock:
+            self._stopping = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -209,72 +243,91 @@ class Supervisor:
     def _launch(self, spec: Spec) -> Running:
         return InThread(spec, self._bus) if spec.where == "thread" else self._start_process(spec)
 
+    def _runs(self, child: Child, running: Running) -> None:
+        """Take a started child in, unless nobody wants it any more."""
+        with self._lock:
+            wanted = self._children.get(child.spec.name) is child and not self._stopping
+            if wanted:
+                child.running, child.state, child.ping = running, "running", None
+                child.pinged_at = child.heard_at = time.monotonic()
+        if not wanted:
+            running.stop(STOP_LIMIT_S)
+
     def _end(self, child: Child, timeout_s: float) -> None:
-        child.state = "stopped"
-        if child.running is None:
-            return
-        try:
-            child.running.stop(timeout_s)
-        except (pykka.ActorDeadError, pykka.Timeout) as error:
-            if isinstance(error, pykka.Timeout):
-                log.warning("'%s' did not stop within %.0f s and is left behind", child.spec.name, timeout_s)
-                self.left_behind += 1
-                child.running.give_up()
-        child.running = None
+        with self._lock:
+            child.state = "stopped"
+            running, child.running = child.running, None
+        if running is not None and not running.stop(timeout_s):
+            log.warning("'%s' did not stop within %.0f s and was cut off", child.spec.name, timeout_s)
+            self.left_behind += child.spec.where == "thread"
 
     def _watch(self) -> None:
         while not self._stopping:
             self._wake.wait(SWEEP_EVERY_S)
             self._wake.clear()
             with self._lock:
-                for child in list(self._children.values()):
-                    if not self._stopping:
-                        self._look_after(child)
+                children = list(self._children.values())
+            for child in children:
+                try:
+                    self._look_after(child)
+                except Exception:
+                    log.exception("looking after '%s' failed", child.spec.name)
 
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()
-        if child.state == "running":
-            assert child.running is not None
-            if not child.running.alive():
-                self._died(child, "it died")
+        with self._lock:
+            running = child.running if child.state == "running" else None
+            due = child.state == "restarting" and now >= child.next_try and not self._stopping
+            if due:
+                child.state = "starting"
+        if running is not None:
+            if not running.alive():
+                self._died(child, running, "it died")
             elif self._hangs(child, now):
                 self.left_behind += child.spec.where == "thread"
-                child.running.give_up()
-                self._died(child, f"it did not answer a ping for {HANG_AFTER_S:.0f} s")
-        if child.state == "restarting" and now >= child.next_try:
+                self._died(child, running, f"it answered no ping for {self._hang_after_s:.0f} s")
+        elif due:
             try:
-                child.running = self._launch(child.spec)
+                started = self._launch(child.spec)
             except Exception as error:  # noqa: BLE001 - whatever an actor's start raises counts as a death
-                self._died(child, f"its start failed: {error}")
+                self._died(child, None, f"its start failed: {error}")
             else:
-                child.state, child.ping, child.pinged_at = "running", None, now
                 child.restarts += 1
+                self._runs(child, started)
                 log.info("'%s' runs again", child.spec.name)
 
     def _hangs(self, child: Child, now: float) -> bool:
-        if child.ping is None:
-            if now - child.pinged_at >= PING_EVERY_S and self._bus.connected:
-                with use(Context(trace=new_id())):
-                    address = Address(f"qi.rpc.{{session}}.{{topic}}.{child.spec.name}")
-                    child.ping = self._bus.ask(Ping(), to=address, timeout_s=HANG_AFTER_S)
-                child.pinged_at = now
-            return False
-        if child.ping.done() or not self._bus.connected:
-            child.ping.cancel()
-            child.ping, child.pinged_at = None, now
-            return False
-        return now - child.pinged_at >= HANG_AFTER_S
+        if not self._bus.connected:
+            child.ping, child.heard_at = None, now  # without a broker nobody can answer
+        elif child.ping is not None and child.ping.done():
+            # Only an answer of the actor itself counts: not "nobody listens", nor one that came too late.
+            if child.ping.exception() is None and child.ping.result().head is None:
+                child.heard_at = now
+            child.ping = None
+        if child.ping is None and self._bus.connected and now - child.pinged_at >= self._ping_every_s:
+            with use(Context(trace=new_id())):
+                address = Address(f"qi.rpc.{{session}}.{{topic}}.{child.spec.name}")
+                child.ping = self._bus.ask(Ping(), to=address, timeout_s=self._hang_after_s)
+            child.pinged_at = now
+        return now - child.heard_at >= self._hang_after_s
 
-    def _died(self, child: Child, why: str) -> None:
+    def _died(self, child: Child, running: Running | None, why: str) -> None:
+        if running is not None:
+            running.give_up()
         now = time.monotonic()
-        child.running, child.ping, child.last_error = None, None, why
-        child.deaths.append(now)
-        if child.spec.restart == "temporary":
-            child.state = "stopped"
-        elif len(child.deaths) == INTENSITY and now - child.deaths[0] < INTENSITY_WINDOW_S:
-            child.state = "degraded"
-        else:
-            child.state = "restarting"
-            pause = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (len(child.deaths) - 1))
-            child.next_try = now + pause * random.uniform(0.5, 1.0)
+        with self._lock:
+            if child.state == "stopped":
+                return  # somebody stops it at this moment
+            child.running, child.ping, child.last_error = None, None, why
+            while child.deaths and now - child.deaths[0] >= INTENSITY_WINDOW_S:
+                child.deaths.popleft()
+            child.deaths.append(now)
+            if child.spec.restart == "temporary":
+                child.state = "stopped"
+            elif len(child.deaths) == INTENSITY:
+                child.state = "degraded"
+            else:
+                child.state = "restarting"
+                pause = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (len(child.deaths) - 1))
+                child.next_try = now + pause * random.uniform(0.5, 1.0)
         log.error("'%s' is %s: %s", child.spec.name, child.state, why)

@@ -6,12 +6,14 @@ message; a callback that does O(1) work needs neither. Everything here runs on t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 
 log = logging.getLogger("qi.wire")
 
@@ -78,14 +80,14 @@ class Wire(Client):
         self._subs[self._sid] = Subscription(self, self._sid, subject, queue=queue)
         self._callbacks[self._sid] = callback
         if self.is_connected:
-            self._transport.write(f"SUB {subject} {queue} {self._sid}\r\n".encode())
+            self._writer.write(f"SUB {subject} {queue} {self._sid}\r\n".encode())
         return self._sid
 
     async def forget(self, sid: int, timeout_s: int) -> None:
         """Stop listening; what the server had sent until then is still delivered. Raises like :meth:`round_trip`."""
         try:
             if self.is_connected and sid in self._subs:
-                self._transport.write(f"UNSUB {sid}\r\n".encode())
+                self._writer.write(f"UNSUB {sid}\r\n".encode())
                 await self.round_trip(timeout_s)
         finally:
             self._subs.pop(sid, None)
@@ -93,12 +95,12 @@ class Wire(Client):
 
     def send(self, frames: Iterable[bytes]) -> bool:
         """Hand frames to the socket, all in one; False when the caller should :meth:`settle` before it sends more."""
-        self._transport.write(b"".join(frames))
-        return self._transport._io_writer.transport.get_write_buffer_size() < HIGH_WATER_BYTES
+        self._writer.write(b"".join(frames))
+        return self._writer.transport.get_write_buffer_size() < HIGH_WATER_BYTES
 
     async def settle(self) -> None:
         """Wait until the socket takes more. Raises OSError when the connection is lost."""
-        await self._transport.drain()
+        await self._writer.drain()
 
     async def round_trip(self, timeout_s: int) -> None:
         """Return when the server has answered a ping. Raises :class:`nats.errors.Error` or OSError.
@@ -110,6 +112,12 @@ class Wire(Client):
         if self._reading_task is None or self._reading_task.done():
             raise nats.errors.Error("nats: the reader is dead")
         await self.flush(timeout_s)
+
+    @property
+    def _writer(self) -> asyncio.StreamWriter:
+        assert isinstance(self._transport, TcpTransport)
+        assert self._transport._io_writer is not None
+        return self._transport._io_writer
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         callback = self._callbacks.get(sid)

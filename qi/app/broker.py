@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,8 +29,10 @@ START_LIMIT_S = 10.0
 STOP_LIMIT_S = 5.0
 POLL_S = 0.01
 RESTART_PAUSE_S = 0.2
-RESTARTS_MOST = 20
-LISTEN_DEFAULT = "127.0.0.1:4222"
+RESTART_PAUSE_MOST_S = 5.0
+STABLE_AFTER_S = 60.0
+PORT_TRIES = 3
+WORDS_KEPT = 50
 
 
 def config_file() -> Path:
@@ -69,6 +72,7 @@ class Broker:
         self._process: subprocess.Popen[str] | None = None
         self._watcher: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self.restarts = 0
 
     @property
@@ -90,13 +94,24 @@ class Broker:
 
     def start(self) -> None:
         """Return when the server takes connections. Raises :class:`Unavailable` with its last words."""
-        self._launch()
+        for left in reversed(range(PORT_TRIES)):
+            try:
+                with self._lock:
+                    self._launch()
+                break
+            except Unavailable as error:
+                # Between finding a free port and using it somebody else may take it.
+                if not left or "address already in use" not in error.message:
+                    raise
+                self.port = free_port()
         self._watcher = threading.Thread(target=self._watch, name="qi-broker", daemon=True)
         self._watcher.start()
 
     def stop(self) -> None:
+        """End the server and its guard; safe to call twice."""
         self._stopping.set()
-        self._end()
+        with self._lock:
+            self._end()
         if self._watcher is not None:
             self._watcher.join(STOP_LIMIT_S)
 
@@ -119,25 +134,25 @@ class Broker:
             # An interrupt typed at the studio's terminal must not take the broker away before the services.
             start_new_session=True,
         )
-        words: list[str] = []
+        words: deque[str] = deque(maxlen=WORDS_KEPT)
         ready = threading.Event()
-        threading.Thread(target=self._read, args=(self._process, words, ready), daemon=True).start()
+        reader = threading.Thread(target=self._read, args=(self._process, words, ready), daemon=True)
+        reader.start()
         deadline = time.monotonic() + START_LIMIT_S
         while not ready.wait(POLL_S):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process.poll() is not None or time.monotonic() > deadline or self._stopping.is_set():
                 self._end()
-                raise Unavailable("the embedded broker did not start: " + " ".join(words[-3:]))
+                reader.join(STOP_LIMIT_S)
+                raise Unavailable("the embedded broker did not start: " + " ".join(list(words)[-3:]))
 
-    def _read(self, process: subprocess.Popen[str], words: list[str], ready: threading.Event) -> None:
+    def _read(self, process: subprocess.Popen[str], words: deque[str], ready: threading.Event) -> None:
         assert process.stderr is not None
-        for line in process.stderr:
-            text = line.rstrip()
-            words.append(text)
-            del words[:-50]
-            log.debug(text)
-            if "Server is ready" in text:
-                ready.set()
-        process.stderr.close()
+        with process.stderr as lines:
+            for line in lines:
+                words.append(line.rstrip())
+                log.debug(words[-1])
+                if "Server is ready" in line:
+                    ready.set()
 
     def _end(self) -> None:
         process = self._process
@@ -155,15 +170,23 @@ class Broker:
             process.wait()
 
     def _watch(self) -> None:
+        """A dead server is started again on the same port: its clients reconnect by themselves."""
+        pause = RESTART_PAUSE_S
         while not self._stopping.is_set():
-            process = self._process
+            process, began = self._process, time.monotonic()
             assert process is not None
             process.wait()
-            if self._stopping.wait(RESTART_PAUSE_S) or self.restarts >= RESTARTS_MOST:
+            if time.monotonic() - began > STABLE_AFTER_S:
+                pause = RESTART_PAUSE_S
+            if self._stopping.wait(pause):
                 return
-            self.restarts += 1
+            pause = min(pause * 2, RESTART_PAUSE_MOST_S)
             log.error("the broker died and is started again")
             try:
-                self._launch()
+                with self._lock:
+                    self._end()
+                    if not self._stopping.is_set():
+                        self._launch()
+                        self.restarts += 1
             except QiError:
                 log.exception("the broker does not start")

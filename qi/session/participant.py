@@ -30,12 +30,20 @@ class Participant:
     """Join with :meth:`join`; ask through :attr:`bus`. Any thread."""
 
     def __init__(
-        self, credentials: Credentials, *, kind: str, session: str = "", token: str = "", codec: Codec | None = None
+        self,
+        credentials: Credentials,
+        *,
+        kind: str,
+        session: str = "",
+        token: str = "",
+        codec: Codec | None = None,
+        beat_every_s: float = BEAT_EVERY_S,
     ) -> None:
         self.kind = kind
         self.session = session or new_id()
         self._opened_for_us = bool(session)
         self._token = token
+        self._beat_every_s = beat_every_s
         self.host = socket.gethostname()
         self.bus = Bus(credentials, session=self.session, codec=codec, name=f"qi-{kind}", host=self.host)
         self._leaving = threading.Event()
@@ -62,9 +70,11 @@ class Participant:
         if self._leaving.is_set():
             return
         self._leaving.set()
-        with contextlib.suppress(QiError):
+        with contextlib.suppress(QiError):  # the studio also ends sessions that beat no more
             self.bus.request(EndSession(), timeout_s=LEAVE_LIMIT_S)
         self.bus.stop()
+        if self._beats is not None:
+            self._beats.join(LEAVE_LIMIT_S)
 
     def _open(self) -> SessionInfo:
         return self.bus.request(
@@ -73,24 +83,27 @@ class Participant:
 
     def _beat(self) -> None:
         context.enter(context.Context(trace=new_id()))
-        while not self._leaving.wait(BEAT_EVERY_S):
+        while not self._leaving.wait(self._beat_every_s):
             try:
                 self.bus.request(Beat())
                 self.detached = False
             except Unauthenticated:
                 self._reopen()
             except QiError as error:
-                if not self.detached:
+                if not self.detached and not self._leaving.is_set():
                     log.warning("the studio does not answer: %s", error.message)
                 self.detached = True
 
     def _reopen(self) -> None:
+        """A studio that was started anew knows nothing of this session."""
         if self._opened_for_us or self._leaving.is_set():
             return
         try:
             self._open()
         except QiError as error:
             log.warning("the session could not be opened again: %s", error.message)
+        else:
+            self.detached = False
 
 
 def _os_user() -> str:

@@ -1,0 +1,120 @@
+"""A mesh of one's own for a test: a real broker, buses on it, and actors that run as they do in a studio.
+
+::
+
+    def test_the_clock_tells_the_time():
+        with Mesh() as mesh:
+            mesh.start(Clock)
+            assert mesh.bus().request(Tell()).hour == 12
+
+Main thread of the test.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import pykka
+
+from qi.actor import Actor, handles
+from qi.app.broker import Broker
+from qi.bus import Bus
+from qi.checked import Checked
+from qi.codec import Codec
+from qi.context import STUDIO
+from qi.contracts.session import Identify, SessionInfo
+from qi.errors import NotFound
+
+A = TypeVar("A", bound=Actor)
+T = TypeVar("T")
+
+WAIT_LIMIT_S = 10.0
+STOP_LIMIT_S = 5.0
+POLL_S = 0.005
+
+
+def eventually(look: Callable[[], T], within_s: float = WAIT_LIMIT_S, what: str = "") -> T:
+    """The first truthy answer of `look`. Raises AssertionError when there is none within `within_s` seconds."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"{what or 'it'} did not happen within {within_s} s; last seen: {found!r}"
+        threading.Event().wait(POLL_S)
+
+
+class KnownSessions(Actor):
+    """Stands in for the sessions service: it knows the participants a test introduces."""
+
+    name = "sessions"
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.known: dict[str, SessionInfo] = {}
+        self.asked = 0
+
+    @handles(Identify)
+    def who(self, message: Identify) -> SessionInfo:
+        self.asked += 1
+        if message.id not in self.known:
+            raise NotFound(f"no session {message.id}")
+        return self.known[message.id]
+
+
+class Mesh:
+    """Everything a test starts on one broker, stopped at its end in reverse."""
+
+    def __init__(self, broker: Broker | None = None) -> None:
+        self._own = broker is None
+        self.broker = broker or Broker()
+        self._buses: list[Bus] = []
+        self._actors: list[Actor] = []
+        self._sessions: KnownSessions | None = None
+
+    def __enter__(self) -> Mesh:
+        if self._own:
+            self.broker.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def bus(self, session: str = STUDIO, codec: Codec | None = None, **options: Any) -> Bus:
+        """A started bus: the studio's, or that of any other participant, with the rights the broker gives it."""
+        credentials = self.broker.service if session == STUDIO else self.broker.session
+        made = Bus(credentials, session=session, codec=codec or Checked(), name=f"test-{session}", **options)
+        made.start()
+        self._buses.append(made)
+        return made
+
+    def start(self, actor: type[A], bus: Bus | None = None, **options: Any) -> A:
+        """Start an actor, on a bus of its own unless one is given, and wait until it serves."""
+        made = actor(bus or self.bus(), **options)
+        pykka.ActorRegistry.register(made.actor_ref)
+        made._start_actor_loop()
+        self._actors.append(made)
+        made.wait_ready(WAIT_LIMIT_S)
+        return made
+
+    def participant(self, session: str, *, user: str = "", permissions: tuple[str, ...] = ()) -> Bus:
+        """The bus of somebody whom the sessions service knows."""
+        if self._sessions is None:
+            self._sessions = self.start(KnownSessions)
+        self._sessions.known[session] = SessionInfo(id=session, kind="cli", user=user, permissions=permissions)
+        return self.bus(session)
+
+    def close(self) -> None:
+        """Stop all; safe to call twice."""
+        while self._actors:
+            actor = self._actors.pop()
+            if actor.actor_ref.is_alive():
+                actor.actor_ref.stop(timeout=STOP_LIMIT_S)
+        while self._buses:
+            self._buses.pop().stop()
+        if self._own:
+            self.broker.stop()
