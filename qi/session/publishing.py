@@ -6,6 +6,7 @@ A step is one plugin on one instance (or on the context). Main thread of whoever
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import traceback
@@ -18,11 +19,13 @@ import pyblish.api
 import pyblish.logic
 import pyblish.plugin
 
+from qi.errors import Invalid
 from qi.masking import mask
 
 RECORDS_MOST = 200
 MESSAGE_LONGEST = 2_000
 HALF = 0.5
+MEND = "mend the file, or take it out of the folder"
 WATCH_EVERY_S = 0.25
 
 STAGES: Mapping[str, tuple[float, float]] = {
@@ -77,10 +80,38 @@ class StepsFailed(Exception):  # noqa: N818 - several may have; named as what ha
 
 
 def discover(folders: list[Path]) -> list[type]:
-    """The pyblish plugins in these folders, in their order; main thread."""
+    """The pyblish plugins in these folders, in their order; main thread.
+
+    Raises :class:`Invalid` for a file that does not load. pyblish would go on without it; but a check that is left out
+    lets through what it was written to stop.
+    """
     pyblish.api.deregister_all_paths()
-    found: list[type] = pyblish.api.discover(paths=[str(folder) for folder in folders])
+    refusals = _Refusals(logging.ERROR)
+    said = logging.getLogger(pyblish.plugin.__name__)
+    said.addHandler(refusals)
+    try:
+        found: list[type] = pyblish.api.discover(paths=[str(folder) for folder in folders])
+    except SystemExit as left:
+        # Only pyblish's own frame knows which file it was executing.
+        frames = [frame.f_locals for frame, _ in traceback.walk_tb(left.__traceback__)]
+        file = next((Path(known["abspath"]).name for known in frames if "abspath" in known), "a plugin file")
+        raise Invalid(f"{file} tried to end the process while it loaded (exit {left.code})", remedy=MEND) from left
+    finally:
+        said.removeHandler(refusals)
+    if refusals.said:
+        raise Invalid(f"plugins do not load: {'; '.join(refusals.said)}", remedy=MEND)
     return found
+
+
+class _Refusals(logging.Handler):
+    """What pyblish says about the files it leaves out."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(mask(record.getMessage()).removeprefix("Skipped: "))
 
 
 class Run:
@@ -93,10 +124,10 @@ class Run:
         listener: Listener,
         *,
         timeout_s: float,
-        hung: Callable[[str, Step], None],
+        hung: Callable[[str, Step, float], None],
     ) -> None:
-        """`hung` is called on a thread of its own when a step passes `timeout_s`; a hung step cannot be interrupted,
-        so it must end the process or give up on it."""
+        """`hung` is called with stage, step and limit, on a thread of its own, when a step passes `timeout_s`; a hung
+        step cannot be interrupted, so it must end the process or give up on it."""
         self.context: Any = pyblish.api.Context()
         self.context.data.update(data)
         self.plugins = plugins
@@ -145,10 +176,11 @@ class Run:
         self._running = (time.monotonic(), stage, step)
         try:
             result = pyblish.plugin.process(plugin, self.context, instance)
-        except SystemExit as left:
+        except (SystemExit, KeyboardInterrupt, GeneratorExit) as left:
             took = (time.perf_counter() - began) * 1000
             self._state["ordersWithError"].add(plugin.order)
-            return Outcome(False, took, f"the plugin tried to end the process (exit {left.code})")
+            what = f"exit {left.code}" if isinstance(left, SystemExit) else type(left).__name__
+            return Outcome(False, took, f"the plugin tried to end the process ({what})")
         finally:
             self._running = None
         took = (time.perf_counter() - began) * 1000
@@ -173,7 +205,7 @@ class Run:
         while not self._over.wait(WATCH_EVERY_S):
             running = self._running
             if running is not None and time.monotonic() - running[0] > self._timeout_s:
-                self._hung(running[1], running[2])
+                self._hung(running[1], running[2], self._timeout_s)
                 return
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from events.blobs import Blobs
@@ -23,7 +23,7 @@ from events.publish_events import PublishFailed
 from qi import context
 from qi.bus import Bus, Credentials
 from qi.checked import Checked
-from qi.contracts.work import ReportWork, TakeWork, WorkEvent
+from qi.contracts.work import TakeWork
 from qi.errors import QiError
 from qi.home import Home
 from qi.masking import hide, mask
@@ -68,9 +68,10 @@ def main() -> int:
 def _work(bus: Bus, publish: str, home: Home) -> int:
     work = bus.request(TakeWork(publish=publish))
 
-    def hung(stage: str, step: Step) -> None:
+    def hung(stage: str, step: Step, limit_s: float) -> None:
         """Watch thread: a plugin that hangs cannot be interrupted, only left; its process goes with it."""
-        _failed(bus, publish, home, key_of(step), 504, f"'{step.plugin}' did not finish in time", "", "")
+        remedy = "look at what it waits for, or allow it more time in the setting qi.publish.plugin_timeout_s"
+        _failed(job, home, key_of(step), 504, f"'{step.plugin}' did not finish within {limit_s:g} s", remedy, "")
         bus.flush()
         os._exit(EXIT_HUNG)
 
@@ -82,26 +83,26 @@ def _work(bus: Bus, publish: str, home: Home) -> int:
         others = len(failed.failures) - 1
         message = outcome.message + (f" (and {others} more)" if others else "")
         detail = "\n\n".join(f"{key_of(s)}: {o.message}\n{o.trace}" for s, o in failed.failures)
-        _failed(bus, publish, home, key_of(step), 422, message, outcome.remedy, detail)
+        _failed(job, home, key_of(step), 422, message, outcome.remedy, detail)
         return EXIT_FAILED
     except QiError as error:
-        _failed(bus, publish, home, job.reaching, error.code, error.message, error.remedy, "")
+        _failed(job, home, job.reaching, error.code, error.message, error.remedy, "")
         return EXIT_FAILED
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _failed(bus, publish, home, job.reaching, 500, f"{error.strerror or error}{where}", "look at the disk", "")
+        _failed(job, home, job.reaching, 500, f"{error.strerror or error}{where}", "look at the disk", "")
         return EXIT_FAILED
     finally:
         job.close()
     return 0
 
 
-def _failed(bus: Bus, publish: str, home: Home, step: str, code: int, message: str, remedy: str, detail: str) -> None:
+def _failed(job: Job, home: Home, step: str, code: int, message: str, remedy: str, detail: str) -> None:
     digest = str(Blobs(home.blobs).put(mask(detail).encode())) if detail else ""
     event = PublishFailed(step=step, code=code, message=mask(message), remedy=mask(remedy), detail=digest)
-    made = WorkEvent(type=event.event_type, data=msgspec.to_builtins(event))
     try:
-        bus.request(ReportWork(publish=publish, events=(made,), command=new_id()), timeout_s=REPORT_LIMIT_S)
+        # The steps come before the end they led to.
+        job.reporter.report(event, timeout_s=REPORT_LIMIT_S)
     except QiError as error:
         # A publish that was cancelled meanwhile has its end already; one whose studio is away is found at its start.
         log.error("the failure could not be recorded: %s", error.message)
@@ -109,6 +110,9 @@ def _failed(bus: Bus, publish: str, home: Home, step: str, code: int, message: s
 
 def _leash() -> None:
     sys.stdin.read()
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        # Also what plugins started: the studio that would clear it away is gone.
+        os.killpg(0, signal.SIGKILL)
     os._exit(EXIT_ORPHANED)
 
 

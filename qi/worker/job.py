@@ -57,14 +57,15 @@ RECORDED_VERSIONS = ("pyblish-base", "openimageio", "av", "qi-pipeline")
 class Job:
     """The stages of one publish; :meth:`run` does those that are left."""
 
-    def __init__(self, work: Work, bus: Bus, home: Home, hung: Callable[[str, Step], None]) -> None:
+    def __init__(self, work: Work, bus: Bus, home: Home, hung: Callable[[str, Step, float], None]) -> None:
         self._work = work
         self._bus = bus
         self._home = home
         self._blobs = Blobs(home.blobs)
         self._pinned = load(self._blobs, Pinned, work.pinned)
         self._settings = core_settings(self._pinned)
-        self._reporter = Reporter(bus, work.publish, self._blobs)
+        self.reporter = Reporter(bus, work.publish, self._blobs)
+        """The job's voice: whoever ends it early says so through it."""
         self._scratch = home.runs / work.publish / "scratch"
         self._hung = hung
         self._run: Run | None = None
@@ -88,19 +89,19 @@ class Job:
             self._stage(made)
         if self._left("committed"):
             commit(made)
-            self._reporter.report(PublishCommitted(path=str(made.place.destination)))
+            self.reporter.report(PublishCommitted(path=str(made.place.destination)))
         if self._left("registered"):
             self._register(made)
         if self._left("followed_up"):
             self._follow_up(made)
         self._reaching("succeeded")
-        self._reporter.report(PublishSucceeded())
+        self.reporter.report(PublishSucceeded())
 
     def close(self) -> None:
         """Let go of threads; what was not recorded yet is."""
         if self._run is not None:
             self._run.close()
-        self._reporter.close()
+        self.reporter.close()
 
     # -- plugins ------------------------------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ class Job:
         os.environ.pop(PLUGIN_PATH, None)
         plugins = discover([folder for folder in folders if folder.is_dir()])
         self._run = Run(
-            plugins, self._context_data(), self._reporter,
+            plugins, self._context_data(), self.reporter,
             timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung,
         )  # fmt: skip
 
@@ -162,7 +163,7 @@ class Job:
     # -- stages -------------------------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        self._reporter.progress("collect", "collecting")
+        self.reporter.progress("collect", "collecting")
         self._runner.steps("collect", keep_going=False)
         instances = list(self._runner.context)
         if not instances:
@@ -176,7 +177,7 @@ class Job:
         else:
             sealed = str(store(self._blobs, self._manifest(instances, inputs)))
         self._inputs = {Path(one.path): (one.size, Digest(one.digest)) for one in inputs}
-        self._reporter.report(PublishCollected(manifest=sealed))
+        self.reporter.report(PublishCollected(manifest=sealed))
 
     def _manifest(self, instances: list[Any], inputs: tuple[Input, ...]) -> Manifest:
         plugins: list[Any] = list(self._runner.plugins)
@@ -185,7 +186,8 @@ class Job:
             pinned=self._work.pinned,
             plugin_trees=self._trees,
             plugins=tuple(
-                PluginUsed(name=p.__name__, order=float(p.order), file=Path(sys.modules[p.__module__].__file__ or "").name)
+                # pyblish names a plugin's module by its file.
+                PluginUsed(name=p.__name__, order=float(p.order), file=Path(p.__module__).name)
                 for p in plugins
             ),
             instances=tuple(
@@ -205,9 +207,9 @@ class Job:
 
     def _validate(self) -> None:
         self._reaching("validated")
-        self._reporter.progress("validate", "validating")
+        self.reporter.progress("validate", "validating")
         self._runner.steps("validate", keep_going=True)
-        self._reporter.report(PublishValidated())
+        self.reporter.report(PublishValidated())
 
     def _reserve(self) -> Place:
         """A number, and the folder that goes with it: the number is the log's word, the folder is the disk's."""
@@ -225,7 +227,7 @@ class Job:
                 taken = True  # by another studio on this disk, a moment ago
                 continue
             self._version = number
-            self._reporter.report(
+            self.reporter.report(
                 PublishReserved(version=number, path=str(place.destination), staging=str(place.staging))
             )
             return place
@@ -239,7 +241,7 @@ class Job:
         unknown = [file for file in files if file not in self._inputs]
         self._digests = {**self._inputs, **dict(zip(unknown, digest_files(unknown), strict=True))}
         listing = [[str(file), self._digests[file][0], self._digests[file][1]] for file in files]
-        self._reporter.report(PublishExtracted(outputs=str(self._blobs.put(canonical(listing)))))
+        self.reporter.report(PublishExtracted(outputs=str(self._blobs.put(canonical(listing)))))
         return outputs
 
     def _plan(self, place: Place, outputs: tuple[Output, ...]) -> Plan:
@@ -256,7 +258,7 @@ class Job:
             "metadata": {o.name: _json_part(o.metadata) for o in outputs if o.metadata},
         }
         self._plan_name = str(self._blobs.put(canonical(content)))
-        self._reporter.report(PublishPlanned(plan=self._plan_name))
+        self.reporter.report(PublishPlanned(plan=self._plan_name))
         return made
 
     def _known_plan(self) -> Plan:
@@ -268,15 +270,15 @@ class Job:
     def _stage(self, made: Plan) -> None:
         self._reaching("staged")
         stage(
-            made, lambda at: self._reporter.progress("stage", at.name, at.size / at.total_size if at.total_size else 1)
+            made, lambda at: self.reporter.progress("stage", at.name, at.size / at.total_size if at.total_size else 1)
         )
-        self._reporter.report(PublishStaged(files=len(made.files), size=made.size))
+        self.reporter.report(PublishStaged(files=len(made.files), size=made.size))
         self._reaching("committed")
-        self._reporter.progress("commit", "making the version visible")
+        self.reporter.progress("commit", "making the version visible")
 
     def _register(self, made: Plan) -> None:
         self._reaching("registered")
-        self._reporter.progress("register", "telling the tracker")
+        self.reporter.progress("register", "telling the tracker")
         pinned = self._pinned
         registered = self._bus.request(
             RegisterVersion(
@@ -286,7 +288,7 @@ class Job:
             ),
             timeout_s=self._settings.publish.tracker_timeout_s,
         )  # fmt: skip
-        self._reporter.report(PublishRegistered(version_id=registered.id, key=self._work.publish))
+        self.reporter.report(PublishRegistered(version_id=registered.id, key=self._work.publish))
 
     def _follow_up(self, made: Plan) -> None:
         """Studio plugins of integrate order, each at most once; a resumed publish collects again for them."""
@@ -301,9 +303,9 @@ class Job:
                 version_folder=str(made.place.destination),
                 published_files=[str(made.place.destination / file.name) for file in made.files],
             )
-            self._reporter.progress("follow_up", "following up")
+            self.reporter.progress("follow_up", "following up")
             self._runner.steps("follow_up", keep_going=False, skip=frozenset(self._done_steps()))
-        self._reporter.report(PublishFollowedUp())
+        self.reporter.report(PublishFollowedUp())
 
     def _run_again_for_follow_ups(self) -> None:
         run = self._runner

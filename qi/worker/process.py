@@ -25,6 +25,7 @@ log = logging.getLogger("qi.worker")
 LOG_MOST_BYTES = 8 * 1024 * 1024
 LINE_LONGEST = 4_000
 WORDS_KEPT = 20
+LAST_WORDS_S = 2.0
 LOG_FILE = "worker.log"
 
 
@@ -104,18 +105,24 @@ class WorkerProcess:
         return "\n".join(self._words)
 
     def _wait(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stream, (self._folder / LOG_FILE).open("a", encoding="utf-8") as file:
-            self._keep(stream, file)
+        listener = threading.Thread(target=self._listen, name=f"{self._waiter.name}-words", daemon=True)
+        listener.start()
         code = self._process.wait()
-        # Whatever the plugins started and left running goes with its worker.
+        # Whatever the plugins started and left running goes with its worker; it may hold the worker's output open, so
+        # the end of that output comes after.
         end_group(self.pid)
+        listener.join(LAST_WORDS_S)
         assert self._process.stdin is not None
         try:
             self._process.stdin.close()
         except BrokenPipeError:
             log.debug("the worker of %s took its input no more", self.publish)
         self._gone(self, code)
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream, (self._folder / LOG_FILE).open("a", encoding="utf-8") as file:
+            self._keep(stream, file)
 
     def _keep(self, stream: IO[str], file: IO[str]) -> None:
         written = 0

@@ -50,10 +50,10 @@ class Reporter:
         self._timer.cancel()
         self.settle()
 
-    def report(self, *events: DomainEvent) -> str:
+    def report(self, *events: DomainEvent, timeout_s: float | None = None) -> str:
         """Record events and wait until they are durable; the id of the last one. Raises what the service answers."""
         self.settle()
-        return self._bus.request(self._message(events)).event
+        return self._bus.request(self._message(events), timeout_s=timeout_s).event
 
     def settle(self) -> None:
         """Wait until every batch is recorded. Raises what the service answered to one."""

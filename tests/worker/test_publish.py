@@ -15,6 +15,7 @@ from qi.contracts.publish import ListFiles, PublishedFile, PublishInfo
 from qi.errors import Conflict, Invalid, NotFound
 from qi.testing.images import empty, truncate, write_image, write_sequence
 from qi.testing.studio import RunningStudio, Shot
+from qi.wire import Message
 
 
 def files_of(studio: RunningStudio, publish: str) -> tuple[PublishedFile, ...]:
@@ -125,24 +126,22 @@ def test_a_product_name_that_makes_no_path_is_refused(studio: RunningStudio, sho
 
 
 def test_a_version_is_not_visible_before_it_is_complete(studio: RunningStudio, shot: Shot, frames: str) -> None:
-    seen: list[tuple[str, bool]] = []
+    seen: list[tuple[str, set[str] | None]] = []
     command = new_id()
-    home = studio.home.projects / shot.project / shot.entity / "publish" / "beauty"
+    folder = studio.home.projects / shot.project / shot.entity / "publish" / "beauty" / "v001"
 
-    def look(message: object) -> None:
-        folder = home / "v001"
-        seen.append((getattr(message, "subject", ""), folder.is_dir()))
-        if folder.is_dir():
-            whole = {path.suffix for path in folder.iterdir() if not path.name.startswith(".")}
-            assert whole == {".exr", ".jpg", ".mp4"}
+    def look(message: Message) -> None:
+        there = {path.suffix for path in folder.iterdir() if path.name[0] != "."} if folder.is_dir() else None
+        seen.append((message.subject, there))
 
     entry = studio.bus.subscribe(f"qi.event.publish.{command}.>", look)
     info = studio.finished(studio.publish(shot, [frames], command=command))
     studio.bus.unsubscribe(entry)
 
-    assert info.path == str(home / "v001")
-    assert seen
-    assert not any(there for subject, there in seen if subject.endswith((".reserved", ".extracted", ".planned")))
+    assert info.path == str(folder)
+    assert {there is None for _, there in seen} == {True, False}
+    assert all(there in (None, {".exr", ".jpg", ".mp4"}) for _, there in seen)
+    assert not [subject for subject, there in seen if there and subject.endswith((".reserved", ".step_started"))]
 
 
 def test_the_same_command_twice_is_one_publish(studio: RunningStudio, shot: Shot, frames: str) -> None:
