@@ -25,7 +25,7 @@ from qi.bus import Bus, Subscription, Timer
 from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
-from qi.errors import BadRequest, Busy, DeadlineExceeded, Forbidden, QiError, Unauthenticated
+from qi.errors import BadRequest, Busy, DeadlineExceeded, Forbidden, Loop, QiError, Unauthenticated
 from qi.identity import STUDIO_IDENTITY, Identity
 from qi.mailbox import Mailbox
 from qi.messages import MAX_MESSAGE_BYTES, PUBLIC, SERVICE, STUDIO_ONLY, Address, Request
@@ -170,6 +170,7 @@ class Actor(pykka.ThreadingActor):
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._left = False
+        self._name_in_head = self.name.encode()
         self._id = new_id()
         self._stats = Statistics()
 
@@ -289,24 +290,34 @@ class Actor(pykka.ThreadingActor):
         return self._address.subject("*", endpoint.kind.topic)
 
     def _serve(self, endpoint: Endpoint) -> None:
-        mailbox, limit, most_bytes = self.mailbox, self.mailbox_limit, self.mailbox_bytes
-        subject = self.subject_of(endpoint)
+        mailbox, subject = self.mailbox, self.subject_of(endpoint)
         # A subject without a caller leads to one session; the broker lets only the studio publish there.
         position = subject.split(".").index("*") if "*" in subject else -1
 
-        always = endpoint.kind is Ping  # a full mailbox is no hang
-
         def arrive(msg: Message) -> None:  # bus thread
-            if self._left:
-                self._refuse(msg, self._stopping_now())
-                return
-            if (mailbox.qsize() >= limit or mailbox.waiting_bytes >= most_bytes) and not always:
-                self._refuse(msg, Busy(f"'{self.name}' has too much to do", retry_ms=BUSY_RETRY_MS, actor=self.name))
+            unwelcome = self._unwelcome(endpoint, msg)
+            if unwelcome is not None:
+                self._refuse(msg, unwelcome)
                 return
             caller = msg.subject.split(".")[position] if position >= 0 else STUDIO
             mailbox.put_sized(Envelope(Call(endpoint, msg, time.monotonic(), caller)), len(msg.data))
 
         self._subscriptions.append(self._bus.subscribe(subject, arrive, queue=self.name))
+
+    def _unwelcome(self, endpoint: Endpoint, msg: Message) -> QiError | None:
+        """Why a request does not even reach the mailbox; bus thread."""
+        if self._left:
+            return self._stopping_now()
+        # A loop is told here: the actor's own thread waits for the answer of this very request.
+        if msg.head is not None and self._name_in_head in msg.head:
+            try:
+                context.from_headers(msg.headers, 0.0).check(self.name)
+            except Loop as error:
+                return error
+        full = self.mailbox.qsize() >= self.mailbox_limit or self.mailbox.waiting_bytes >= self.mailbox_bytes
+        if full and endpoint.kind is not Ping:  # a full mailbox is no hang
+            return Busy(f"'{self.name}' has too much to do", retry_ms=BUSY_RETRY_MS, actor=self.name)
+        return None
 
     def _listen(self, subject: str, method: str) -> None:
         mailbox = self.mailbox

@@ -109,12 +109,19 @@ class Mesh:
         return self.bus(session)
 
     def close(self) -> None:
-        """Stop all; safe to call twice."""
+        """Stop all; safe to call twice. Raises AssertionError when an actor does not stop."""
+        hung = []
         while self._actors:
             actor = self._actors.pop()
-            if actor.actor_ref.is_alive():
+            try:
                 actor.actor_ref.stop(timeout=STOP_LIMIT_S)
+            except pykka.ActorDeadError:
+                continue
+            except pykka.Timeout:
+                actor.leave_mesh()
+                hung.append(actor.name)
         while self._buses:
             self._buses.pop().stop()
         if self._own:
             self.broker.stop()
+        assert not hung, f"did not stop within {STOP_LIMIT_S} s: {', '.join(hung)}"

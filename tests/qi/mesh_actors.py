@@ -33,6 +33,11 @@ class Read(Request[Text1], topic="test.read", needs="read"):
 
 
 @message
+class ReadListener(Request[Text1], topic="test.read_listener", needs="read"):
+    text: str = ""
+
+
+@message
 class Misbehave(Request[Done], topic="test.misbehave", needs=PUBLIC):
     how: str
 
@@ -40,6 +45,16 @@ class Misbehave(Request[Done], topic="test.misbehave", needs=PUBLIC):
 @message
 class Wait(Request[Done], topic="test.wait", needs=PUBLIC):
     """Keep the actor until the event that the test holds."""
+
+
+@message
+class HoldGroup(Request[Done], topic="test.hold_group", needs=PUBLIC):
+    """The same, of :class:`Grouping`."""
+
+
+@message
+class HoldListener(Request[Done], topic="test.hold_listener", needs=PUBLIC):
+    """The same, of :class:`Listener`."""
 
 
 @message
@@ -170,8 +185,8 @@ class Grouping(Actor):
         self.groups: list[list[int]] = []
         self.contexts: list[context.Context] = []
 
-    @handles(Wait)
-    def wait(self, _: Wait) -> Done:
+    @handles(HoldGroup)
+    def wait(self, _: HoldGroup) -> Done:
         self.entered.set()
         self.go_on.wait(20)
         return Done()
@@ -225,12 +240,12 @@ class Listener(Actor):
         self.ticks += 1
         self.contexts.append(context.current())
 
-    @handles(Read)
-    def read(self, message: Read) -> Text1:
+    @handles(ReadListener)
+    def read(self, message: ReadListener) -> Text1:
         return Text1(text=message.text)
 
-    @handles(Wait)
-    def wait(self, _: Wait) -> Done:
+    @handles(HoldListener)
+    def wait(self, _: HoldListener) -> Done:
         self.entered.set()
         self.go_on.wait(20)
         return Done()
