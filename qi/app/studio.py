@@ -23,6 +23,7 @@ from actors.addons import Addons
 from actors.auth import Auth
 from actors.bundles import Bundles
 from actors.db import Db
+from actors.folders import Folders
 from actors.history import History
 from actors.journal import Journal
 from actors.publishes import Publishes
@@ -61,7 +62,7 @@ FIRST_BUNDLE = "base"
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
 
 CORE: tuple[type[Actor], ...] = (
-    Journal, Sessions, Addons, Bundles, Auth, Db, Settings, Publishes, History, StudioActor,
+    Journal, Sessions, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, History, StudioActor,
 )  # fmt: skip
 
 
@@ -151,6 +152,7 @@ class Studio:
         self._core(Auth, home=home, provider=providers["auth"].name, bundle=production.id)
         self._core(Db, home=home, provider=providers["db"].name, bundle=production.id)
         self._core(Settings, home=home)
+        self._core(Folders)
         self._core(Publishes, home=home, broker=asdict(self._broker.session))
         self._core(History, home=home)
         taken = {record.name for record in providers.values()}

@@ -32,7 +32,7 @@ class AddonList:
 
 @message
 class ListAddons(Request[AddonList], topic="addon.list", needs="read"):
-    pass
+    """Every addon that was found, with its status."""
 
 
 @message

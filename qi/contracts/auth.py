@@ -42,6 +42,8 @@ class UserInfo:
 
 @message
 class AddUser(Request[UserInfo], topic="auth.user.add", needs="user.manage", timeout_s=20.0):
+    """A new user. Who added them is in the event."""
+
     name: Name
     password: Password
     roles: tuple[Name, ...] = ("artist",)
@@ -50,6 +52,8 @@ class AddUser(Request[UserInfo], topic="auth.user.add", needs="user.manage", tim
 
 @message
 class GrantRole(Request[UserInfo], topic="auth.user.grant", needs="user.manage"):
+    """Give a user a role, or with `revoke` take it away."""
+
     name: Name
     role: Name
     reason: Prose = ""
@@ -64,7 +68,7 @@ class UserList:
 
 @message
 class ListUsers(Request[UserList], topic="auth.user.list", needs="read"):
-    pass
+    """All users with their roles."""
 
 
 @message

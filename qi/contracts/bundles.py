@@ -45,6 +45,8 @@ class BundleList:
 
 @message
 class ListBundles(Request[BundleList], topic="bundle.list", needs="read"):
+    """All bundles, oldest first."""
+
     after: int = 0
     """Wait until this position is known: you read what you wrote."""
 
@@ -84,6 +86,8 @@ class PromoteBundle(Request[BundleInfo], topic="bundle.promote", needs="bundle.p
 
 @message
 class ArchiveBundle(Request[BundleInfo], topic="bundle.archive", needs="bundle.manage"):
+    """Put a bundle away that nothing uses any more."""
+
     bundle: Name
     reason: Prose
     command: Token = ""

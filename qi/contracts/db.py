@@ -25,6 +25,8 @@ class ProjectPage:
 
 @message
 class ListProjects(Request[ProjectPage], topic="db.project.list", needs="read"):
+    """The projects that the caller may see, by name."""
+
     archived: bool = False
     after: Name = ""
     limit: PageSize = 100
@@ -32,12 +34,16 @@ class ListProjects(Request[ProjectPage], topic="db.project.list", needs="read"):
 
 @message
 class GetProject(Request[Project], topic="db.project.get", needs="read"):
+    """One project."""
+
     project: Name
     """Id or name."""
 
 
 @message
 class CreateProject(Request[Project], topic="db.project.create", needs="project.manage"):
+    """A new production."""
+
     name: Name
     root: PathText = ""
     """Folder that will hold the project's folder; the studio's own when empty. It must be there."""
@@ -56,6 +62,8 @@ class EntityPage:
 
 @message
 class ListEntities(Request[EntityPage], topic="db.entity.list", needs="read"):
+    """Sequences, shots and assets, by path."""
+
     project: Name
     parent: Name | None = None
     """Id or path of the entity above; the top when empty, everything when null."""
@@ -85,6 +93,8 @@ class TaskPage:
 
 @message
 class ListTasks(Request[TaskPage], topic="db.task.list", needs="read"):
+    """Tasks of a project, an entity or a person."""
+
     project: Name
     entity: PathText | None = None
     assignee: Name = ""
@@ -94,6 +104,8 @@ class ListTasks(Request[TaskPage], topic="db.task.list", needs="read"):
 
 @message
 class ChangeTask(Request[Task], topic="db.task.change", needs="publish.create"):
+    """Its status, or who works on it."""
+
     project: Name
     task: Token
     status: Name = ""
@@ -125,6 +137,8 @@ class ProductPage:
 
 @message
 class ListProducts(Request[ProductPage], topic="db.product.list", needs="read"):
+    """Products, by name."""
+
     project: Name
     entity: PathText | None = None
     after: Name = ""
@@ -139,6 +153,8 @@ class VersionPage:
 
 @message
 class ListVersions(Request[VersionPage], topic="db.version.list", needs="read"):
+    """Versions, by number."""
+
     project: Name
     product: Token | None = None
     after: Name = ""
@@ -153,6 +169,8 @@ class LastNumber:
 
 @message
 class LatestVersion(Request[LastNumber], topic="db.version.latest", needs="read"):
+    """The highest version number that the tracker knows of a product."""
+
     project: Name
     entity: PathText
     product: Name
@@ -180,6 +198,8 @@ class RegisterVersion(Request[Version], topic="db.version.register", needs="publ
 
 @message
 class ChangeVersion(Request[Version], topic="db.version.change", needs="version.approve"):
+    """What people think of a version; what it is never changes."""
+
     project: Name
     version: Token
     status: Name = ""
@@ -208,6 +228,8 @@ class NotePage:
 
 @message
 class ListNotes(Request[NotePage], topic="db.note.list", needs="read"):
+    """What was written on an entity or a version, oldest first."""
+
     project: Name
     target: Token
     after: Name = ""
@@ -216,6 +238,8 @@ class ListNotes(Request[NotePage], topic="db.note.list", needs="read"):
 
 @message
 class AddNote(Request[Note], topic="db.note.add", needs="note.write"):
+    """Write on an entity or a version."""
+
     project: Name
     target: Token
     text: Prose
@@ -229,12 +253,16 @@ class LinkList:
 
 @message
 class ListLinks(Request[LinkList], topic="db.link.list", needs="read"):
+    """The links a version is part of."""
+
     project: Name
     version: Token
 
 
 @message
 class AddLink(Request[Link], topic="db.link.add", needs="publish.create"):
+    """One version was used to make another."""
+
     project: Name
     input: Token
     output: Token

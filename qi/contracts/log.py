@@ -85,7 +85,7 @@ class LogStats:
 
 @message
 class GetLogStats(Request[LogStats], topic="log.stats", needs="history.read"):
-    pass
+    """How much the log holds of what."""
 
 
 @message

@@ -100,6 +100,8 @@ class PublishInfo:
 
 @message
 class ShowPublish(Request[PublishInfo], topic="publish.show", needs="read"):
+    """One publish with its steps."""
+
     publish: Token
     """Its id, or the beginning of it (six digits or more), or `last`."""
 
@@ -161,6 +163,8 @@ class ReplayPublish(Request[PublishStarted], topic="publish.replay", needs="publ
 
 @message
 class CancelPublish(Request[PublishStarted], topic="publish.cancel", needs="publish.cancel"):
+    """Call a publish off: its worker ends, what is not visible yet goes."""
+
     publish: Token
     reason: Prose = ""
     command: Token = ""

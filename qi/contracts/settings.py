@@ -87,6 +87,8 @@ class Explanation:
 
 @message
 class ExplainSetting(Request[Explanation], topic="config.explain", needs="read"):
+    """Where a value comes from: what each layer says, who said so, when and why."""
+
     path: PathText
     bundle: Name = "production"
     project: Name = ""

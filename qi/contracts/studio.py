@@ -33,12 +33,12 @@ class StudioStatus:
 
 @message
 class GetStatus(Request[StudioStatus], topic="studio.status", needs=PUBLIC):
-    pass
+    """What runs here."""
 
 
 @message
 class StopStudio(Request[Done], topic="studio.stop", needs="studio.manage"):
-    pass
+    """Stop all services and the broker."""
 
 
 @message

@@ -34,6 +34,8 @@ class Work:
 
 @message
 class TakeWork(Request[Work], topic="work.take", needs="publish.create", timeout_s=20.0):
+    """A worker asks what there is to do."""
+
     publish: Token
 
 

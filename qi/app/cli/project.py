@@ -10,6 +10,7 @@ import typer
 from qi.app.cli.output import Json, document, line, table
 from qi.app.cli.state import options, studio
 from qi.contracts.db import CreateEntity, CreateProject, ListEntities, ListProjects, ListTasks
+from qi.contracts.folders import MakeFolders
 from qi.contracts.tracker import Entity, Project
 
 projects = typer.Typer(help="Projects.", no_args_is_help=True)
@@ -36,6 +37,7 @@ def create(
     place = str(root.expanduser().absolute()) if root else ""
     with studio(acts=True) as bus:
         made = bus.request(CreateProject(name=name, root=place, code=code, fps=fps, members=tuple(member or ())))
+        bus.request(MakeFolders(project=made.name))
     if as_json:
         document(made)
     else:
@@ -74,7 +76,10 @@ def create_entity(
 ) -> None:
     """A new shot, asset or sequence."""
     with studio(acts=True) as bus:
-        made = bus.request(CreateEntity(project=required(project), path=entity, kind=kind, tasks=tuple(task or ())))
+        where = required(project)
+        made = bus.request(CreateEntity(project=where, path=entity, kind=kind, tasks=tuple(task or ())))
+        for name in task or [""]:
+            bus.request(MakeFolders(project=where, entity=made.path, task=name))
     if as_json:
         document(made)
     else:
