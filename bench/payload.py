@@ -1,0 +1,32 @@
+"""What benchmarks send and store: an event as a publish records it, its JSON close to 465 bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from events.ids import new_id
+from events.record import NewEvent, StreamName
+
+STREAMS = 997
+
+
+def body(number: int) -> dict[str, Any]:
+    """A payload of about 465 bytes."""
+    return {
+        "project": "lighthouse",
+        "entity": f"seq{number % 40:03d}/sh{number % 500:04d}",
+        "product": "comp_beauty",
+        "version": number % 40,
+        "path": f"/mnt/projects/lighthouse/sh{number % 500:04d}/comp/publish/v{number % 40:03d}/main.####.exr",
+        "frames": [1001, 1096],
+        "bytes": 1843200 + number,
+        "status": "pending_review",
+        "manifest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "comment": "Tightened the matte around the lamp, new grade from the review of Monday",
+        "user": "adaline.k",
+        "host": "ws-0417.lighthouse.example",
+    }
+
+
+def new_event(number: int) -> NewEvent:
+    return NewEvent(StreamName(f"bench-{number % STREAMS:06d}"), "bench.noted", body(number), id=new_id())
