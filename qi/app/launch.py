@@ -39,6 +39,9 @@ class LaunchConfig(BaseSettings):
     """URL of a running studio to join instead of this home's; then no service is started."""
     connect_password: str = Field(default="", repr=False)
     """Password of the broker's user `session` there."""
+    broker: str = ""
+    """URL of a broker that was started with `nats-server -c nats.conf`, in the place of the embedded one; the studio
+    reads its two passwords from the variables that `nats.conf` reads."""
     project: str = ""
     """Project to work in; `default_project` when empty."""
     default_project: str = ""

@@ -37,6 +37,7 @@ from qi import context
 from qi.actor import Actor
 from qi.addon import ROLES, AddonRecord, read_addon
 from qi.app.broker import Broker
+from qi.app.given_broker import GivenBroker
 from qi.app.launch import LaunchConfig
 from qi.bus import Bus
 from qi.checked import Checked
@@ -77,7 +78,7 @@ class Studio:
         self._ended = threading.Event()
         self._problems: list[str] = []
         self._lock = FileLock(self.home.lock)
-        self._broker = Broker()
+        self._broker: Broker | GivenBroker = GivenBroker(config.broker) if config.broker else Broker()
         self._bus: Bus | None = None
         self._supervisor: Supervisor | None = None
 

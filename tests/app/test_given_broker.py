@@ -1,0 +1,64 @@
+"""A studio on a broker that was started by hand with Qi's own configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qi.app.broker import config_file, free_port, server_binary
+from qi.app.launch import read_launch_config
+from qi.app.studio import Studio
+from qi.bus import Bus, Credentials
+from qi.contracts.session import OpenSession
+from qi.contracts.studio import GetStatus
+from qi.errors import Invalid, Unavailable
+
+START_LIMIT_S = 10.0
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    port = free_port()
+    monkeypatch.setenv("QI_NATS_LISTEN", f"127.0.0.1:{port}")
+    monkeypatch.setenv("QI_NATS_SERVICE_PASSWORD", "q-service-by-hand")
+    monkeypatch.setenv("QI_NATS_SESSION_PASSWORD", "q-session-by-hand")
+    server = subprocess.Popen(
+        [server_binary(), "-c", config_file()], env=dict(os.environ), stderr=subprocess.PIPE, text=True
+    )
+    assert server.stderr is not None
+    deadline = time.monotonic() + START_LIMIT_S
+    while "Server is ready" not in server.stderr.readline():
+        assert time.monotonic() < deadline
+    drain = threading.Thread(target=server.stderr.read, daemon=True)
+    drain.start()
+    yield f"nats://127.0.0.1:{port}"
+    server.terminate()
+    server.wait(START_LIMIT_S)
+    drain.join(START_LIMIT_S)
+    server.stderr.close()
+
+
+def test_a_studio_serves_on_it_and_leaves_it_running(url: str, tmp_path: Path) -> None:
+    studio = Studio(read_launch_config(home=tmp_path / "home", broker=url))
+    studio.start()
+    joined = Bus(Credentials(url, "session", "q-session-by-hand"), session="visitor")
+    joined.start()
+    joined.request(OpenSession(kind="cli", os_user="ada"))
+    assert joined.request(GetStatus()).stage == "ready"
+    studio.stop()
+    with pytest.raises(Unavailable):
+        joined.request(GetStatus())
+    assert joined.connected
+    joined.stop()
+
+
+def test_a_missing_password_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QI_NATS_SESSION_PASSWORD")
+    with pytest.raises(Invalid, match="session"):
+        Studio(read_launch_config(home=tmp_path / "home", broker=url)).start()
