@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from events.errors import QiError
-from events.record import Event, Meta, Position, StreamName, Version, category_of, token_of
+from events.record import Meta, Position, StreamName, Version
 from events.sqlite import SqliteStore
 from events.state import StateDb
-from events.store import Append
+from events.store import COLUMNS, Append, Row, event_json, meta_of
 from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
@@ -59,8 +59,8 @@ class Journal(Actor):
     @handles_batch(AppendEvents)
     def append(self, group: list[Asked]) -> list[Appended | QiError]:
         result = self._writer.append([_append(asked) for asked in group])
-        for event in result.events:
-            self._announce(event)
+        for row in result.rows:
+            self._announce(row)
         return [
             answer
             if isinstance(answer, QiError)
@@ -107,17 +107,17 @@ class Journal(Actor):
 
     def _catch_up(self) -> None:
         while True:
-            page = self._store.read(self._announced, ANNOUNCE_PAGE)
-            for event in page:
-                self._announce(event)
+            page = self._store.rows(self._announced, ANNOUNCE_PAGE, None, COLUMNS)
+            for row in map(Row._make, page):
+                self._announce(row)
             if len(page) < ANNOUNCE_PAGE:
                 return
 
-    def _announce(self, event: Event) -> None:
-        subject = f"qi.event.{category_of(event.stream)}.{token_of(event.stream)}.{event.type}"
-        carried = context.Context(event.meta.trace or context.current().trace, cause=event.id)
-        self._bus.publish(subject, self._bus.codec.encode(event), headers=carried.headers())
-        self._announced = event.position
+    def _announce(self, row: Row) -> None:
+        category, _, token = row.stream.partition("-")
+        carried = context.Context(meta_of(row).trace or context.current().trace, cause=row.id)
+        self._bus.publish(f"qi.event.{category}.{token}.{row.type}", event_json(row), headers=carried.headers())
+        self._announced = Position(row.position)
 
     def _remember(self) -> None:
         if self._announced > self._state.checkpoint(ANNOUNCED):

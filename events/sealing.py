@@ -28,6 +28,18 @@ _INTEGER_END = 1 << 63
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
+
+class _StoredMeta(msgspec.Struct, omit_defaults=True):
+    """A :class:`events.record.Meta` as it is stored: what is unknown is left out."""
+
+    user: str = ""
+    session: str = ""
+    host: str = ""
+    trace: str = ""
+    cause: str = ""
+    command: str = ""
+
+
 StoredRow = tuple[int, str, str, int, str, int, int, int, str, str, bytes, bytes]
 """A :class:`events.store.Row` as a plain tuple, which is cheaper to make."""
 
@@ -184,11 +196,8 @@ def _meta_of(request: Append) -> str:
             f"the request names two commands, '{command}' and '{meta.command}'",
             fields={"meta.command": "must be empty or the command's id"},
         )
-    known = {
-        "cause": meta.cause, "command": command or meta.command, "host": meta.host, "session": meta.session,
-        "trace": meta.trace, "user": meta.user,
-    }  # fmt: skip
-    return _encoded({name: value for name, value in known.items() if value}, "meta").decode()
+    stored = _StoredMeta(meta.user, meta.session, meta.host, meta.trace, meta.cause, command or meta.command)
+    return _encoded(stored, "meta").decode()
 
 
 def _payload(event: NewEvent) -> bytes:
@@ -226,7 +235,7 @@ def _wrong(event: NewEvent) -> dict[str, str]:
     return {name: "not of the right form" for name, kept in rules.items() if not kept}
 
 
-def _encoded(value: dict[str, Any], field: str) -> bytes:
+def _encoded(value: dict[str, Any] | _StoredMeta, field: str) -> bytes:
     try:
         return _canonical(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from events.errors import QiError
 from events.head import HeadFile
-from events.record import Event, Position
-from events.store import PAGE_EVENTS, Append, Appended, EventStore
+from events.record import Position
+from events.store import COLUMNS, PAGE_EVENTS, Append, Appended, EventStore, Row
 
 GROUP_REQUESTS = 256
 """How many requests share one commit at most. What waits beyond that waits for the next."""
@@ -25,8 +25,8 @@ class Written:
     """The answers to a group, one for each request, and what it added to the log. All of it is durable."""
 
     answers: list[Appended | QiError]
-    events: list[Event]
-    """In order, to be announced. A repeated command adds none."""
+    rows: list[Row]
+    """The events as they are stored, in order, to be announced. A repeated command adds none."""
 
 
 class Writer:
@@ -57,18 +57,20 @@ class Writer:
         answers: list[Appended | QiError] = []
         for start in range(0, len(requests), GROUP_REQUESTS):
             answers += self._store.append_batch(requests[start : start + GROUP_REQUESTS])
-        events = self.committed(self._written)
-        if events:
-            self._written = events[-1].position
+        rows = self.committed(self._written)
+        if rows:
+            self._written = Position(rows[-1].position)
         if self._written - self._signed >= SIGN_EVERY_EVENTS:
             self.sign()
-        return Written(answers, events)
+        return Written(answers, rows)
 
-    def committed(self, after: Position) -> list[Event]:
+    def committed(self, after: Position) -> list[Row]:
         """All events after a position: those to announce at start, when announcing had come that far."""
-        found: list[Event] = []
-        while page := self._store.read(Position(after + len(found)), PAGE_EVENTS):
-            found += page
+        found: list[Row] = []
+        while page := self._store.rows(Position(after + len(found)), PAGE_EVENTS, None, COLUMNS):
+            found += map(Row._make, page)
+            if len(page) < PAGE_EVENTS:
+                break
         return found
 
     def sign(self) -> None:

@@ -7,15 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.chain import verify
 from events.memory import MemoryStore
-from events.record import NewEvent, Position, StreamName, Version
+from events.record import BEFORE_FIRST, Event, Meta, NewEvent, Position, StreamName, Version
 from events.sqlite import SqliteStore
-from events.store import Append, Appended, EventStore
+from events.store import COLUMNS, Append, Appended, EventStore, event_json, meta_of
 from qi.testing.store_contract import StoreContract, everything
 
 
@@ -41,13 +42,15 @@ JSON = st.recursive(
     max_leaves=6,
 )  # fmt: skip
 REQUESTS = st.builds(
-    lambda events, expected, command: Append(
+    lambda events, expected, user, command: Append(
         tuple(NewEvent(stream, "test.noted", {"value": value}) for stream, value in events),
         {stream: Version(version) for stream, version in expected.items()},
-        command=command,
+        Meta(user=user),
+        command,
     ),
     st.lists(st.tuples(STREAMS, JSON), max_size=3),
     st.dictionaries(STREAMS, st.integers(0, 3), max_size=2),
+    st.sampled_from(["", 'ada "the \\" k\n']),
     st.sampled_from(["", "", "c1", "c2"]),
 )
 
@@ -74,3 +77,6 @@ def test_any_history_is_the_same_in_both_stores(batches: list[list[Append]]) -> 
                 versions = [e.version for e in memory.read_stream(stream, Version(0), 100)]
                 assert versions == list(range(1, len(versions) + 1))
             assert memory.head().position == Position(len(logs[0]))
+            rows = sqlite.rows(BEFORE_FIRST, 100, None, COLUMNS)
+            assert [msgspec.json.decode(event_json(row), type=Event) for row in rows] == logs[1]
+            assert [meta_of(row) for row in rows] == [e.meta for e in logs[1]]
