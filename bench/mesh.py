@@ -1,7 +1,7 @@
 """A request to an actor in another process, against nats-py's own request and reply.
 
-The peer gets what Qi has: the same broker, the same payload of 465 bytes both ways, the same two headers on the request,
-uvloop on both sides, and no check of subjects. `python -m bench.mesh` prints both rows.
+The peer gets what Qi has: the same broker, the same 465 bytes both ways, the same two headers on the request,
+uvloop on both sides, and no check of subjects.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import nats
+import pykka
 import uvloop
 
-from bench.row import Row, Samples
+from bench.row import Row, Samples, Size
 from events.ids import new_id
 from qi import context
 from qi.actor import Actor, handles
@@ -29,11 +30,9 @@ from qi.context import STUDIO
 from qi.messages import PUBLIC, Request, message
 
 PAYLOAD_BYTES = 465
-ROUNDS = 9
 ALONE = 1500
 TOGETHER = 8000
 IN_FLIGHT = 64
-WARM_UP = 500
 START_LIMIT_S = 10
 
 Ask = Callable[[], Awaitable[Any]]
@@ -62,28 +61,28 @@ class Echo(Actor):
 TEXT = "x" * (PAYLOAD_BYTES - len(b'{"text":""}'))
 
 
-def request_p50() -> Samples:
+def request_p50(size: Size) -> Samples:
     """One request at a time, microseconds."""
-    return _measure(_alone)
+    return _measure(size, lambda ask: _alone(ask, size.of(ALONE)))
 
 
-def request_rate() -> Samples:
+def request_rate(size: Size) -> Samples:
     """64 requests in flight, requests a second."""
-    return _measure(_together)
+    return _measure(size, lambda ask: _together(ask, size.of(TOGETHER, IN_FLIGHT)))
 
 
-def _measure(work: Callable[[Ask], Awaitable[float]]) -> Samples:
+def _measure(size: Size, work: Callable[[Ask], Awaitable[float]]) -> Samples:
     broker = Broker()
     broker.start()
     try:
         with _responder("qi", broker.service), _responder("peer", broker.service):
-            return _interleaved(broker.service, work)
+            return _interleaved(size, broker.service, work)
     finally:
         broker.stop()
 
 
-def _interleaved(credentials: Credentials, work: Callable[[Ask], Awaitable[float]]) -> Samples:
-    samples = Samples([], [], "nats-py request/reply")
+def _interleaved(size: Size, credentials: Credentials, work: Callable[[Ask], Awaitable[float]]) -> Samples:
+    samples = Samples([], [])
     bus = Bus(credentials, session=STUDIO, codec=Checked())
     bus.start()
     with uvloop_runner() as run:
@@ -113,7 +112,7 @@ def _interleaved(credentials: Credentials, work: Callable[[Ask], Awaitable[float
 
         for ask in (qi, peer):
             measure(ask)
-        for turn in range(ROUNDS):
+        for turn in range(size.rounds):
             for ask, into in ((qi, samples.qi), (peer, samples.peer))[:: 1 if turn % 2 else -1]:
                 into.append(measure(ask))
         run(client.close())
@@ -121,17 +120,17 @@ def _interleaved(credentials: Credentials, work: Callable[[Ask], Awaitable[float
     return samples
 
 
-async def _alone(ask: Ask) -> float:
+async def _alone(ask: Ask, count: int) -> float:
     durations = []
-    for _ in range(ALONE):
+    for _ in range(count):
         began = time.perf_counter()
         await ask()
         durations.append(time.perf_counter() - began)
     return statistics.median(durations) * 1e6
 
 
-async def _together(ask: Ask) -> float:
-    left = iter(range(TOGETHER))
+async def _together(ask: Ask, count: int) -> float:
+    left = iter(range(count))
 
     async def worker() -> None:
         for _ in left:
@@ -139,7 +138,7 @@ async def _together(ask: Ask) -> float:
 
     began = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
-    return TOGETHER / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began)
 
 
 @contextmanager
@@ -175,25 +174,17 @@ def _respond(kind: str) -> None:
     if kind == "qi":
         bus = Bus(credentials, session=STUDIO, codec=Checked())
         bus.start()
-        started = Echo.start(bus)
-        bus.flush()
-        _wait_for(bus)
+        actor = Echo(bus)
+        pykka.ActorRegistry.register(actor.actor_ref)
+        actor._start_actor_loop()
+        actor.wait_ready(START_LIMIT_S)
         print("ready", flush=True)
         sys.stdin.read()
-        started.stop()
+        actor.actor_ref.stop()
         bus.stop()
     else:
         with uvloop_runner() as run:
             run(_respond_as_peer(credentials))
-
-
-def _wait_for(bus: Bus) -> None:
-    while True:
-        try:
-            bus.request(Say(text="", **{}), timeout_s=1)
-            return
-        except Exception:  # noqa: BLE001, S110
-            time.sleep(0.01)
 
 
 async def _respond_as_peer(credentials: Credentials) -> None:
@@ -209,17 +200,13 @@ async def _respond_as_peer(credentials: Credentials) -> None:
     await client.close()
 
 
-ROWS = [
-    Row("request to an actor in another process, p50", "us", "≤ 1.4 ×", "1.2 ×", False, request_p50),
-    Row("the same, 64 in flight, rate", "req/s", "≥ 0.6 ×", "0.8 ×", True, request_rate),
-]
+PEER = "nats-py request and reply, uvloop, the same headers and 465 bytes"
+
+ROWS = (
+    Row("request", "request to an actor in another process, p50", PEER, "µs", 1.4, 1.2, "less", request_p50),
+    Row("requests", "the same, 64 in flight", PEER, "req/s", 0.6, 0.8, "more", request_rate),
+)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        _respond(sys.argv[1])
-    else:
-        for row in ROWS:
-            found = row.measure()
-            ours, theirs = statistics.median(found.qi), statistics.median(found.peer)
-            print(f"{row.name}: Qi {ours:,.0f} {row.unit}, {found.peer_name} {theirs:,.0f}: {ours / theirs:.2f} ×")
+    _respond(sys.argv[1])
