@@ -75,10 +75,12 @@ class Auth(Actor):
     @handles(AddUser)
     def add(self, message: AddUser) -> UserInfo:
         roles = tuple(dict.fromkeys(message.roles))
-        # The event first: a password without a user opens nothing, a user without a password can be given one.
         command = users.AddUser(id=message.command or new_id(), name=message.name, roles=roles)
-        self._ledger.carry_out(users.decide, command, command=message.command)
+        # A name that is taken is found before its password is touched. Then the password: without a user it opens
+        # nothing, and one that the provider refuses makes no user.
+        self._ledger.check(users.decide, command, command=message.command)
         self.request(StorePassword(user=message.name, password=message.password), to=self._provider)
+        self._ledger.carry_out(users.decide, command, command=message.command)
         return self._info(message.name)
 
     @handles(GrantRole)

@@ -297,7 +297,9 @@ class Publishes(Actor):
                 remap=remap, accept_changed=message.accept_changed,
             )  # fmt: skip
             self._ledger.carry_out(publishes.decide, rerun, command=message.command)
-        self._start_worker(publish)
+        known = self._existing(publish)
+        if known.is_running and not known.worker:  # a command sent again finds its worker at work, or all done
+            self._start_worker(publish)
         return PublishStarted(publish=publish, position=state.request.position)
 
     def _dismiss(self, state: Publish) -> None:

@@ -155,8 +155,13 @@ class Sessions(Actor):
     def _keep(self, info: SessionInfo, *, owner: bool) -> None:
         self._sessions[info.id] = info
         self._beats[info.id] = time.monotonic()
-        self._identities.pop(info.id, None)
+        self._changed(info.id)
         (self._owners.add if owner else self._owners.discard)(info.id)
+
+    def _changed(self, session: str) -> None:
+        """Every service forgets whom it took the session for, before it hears the session's next request."""
+        self._identities.pop(session, None)
+        self._bus.publish(f"qi.session.{session}.identity", b"")
 
     def _current(self, session: str) -> SessionInfo:
         found = self._sessions.get(session)
@@ -186,6 +191,7 @@ class Sessions(Actor):
         self._owners.discard(session)
         if ended is None:
             return
+        self._changed(session)
         for child in [info for info in self._sessions.values() if info.parent == session]:
             if child.kind in INTERACTIVE:
                 self._sessions[child.id] = replace(child, parent="", state="detached")

@@ -40,6 +40,8 @@ R = TypeVar("R")
 
 IDENTITY_KEPT_S = 3.0
 IDENTITIES_MOST = 10_000
+IDENTITY_CHANGES = ("qi.session.*.identity", "qi.event.user.>")
+"""On these a session's user or a user's roles have changed: what was known of anybody counts no more."""
 BATCH_MOST = 256
 BUSY_RETRY_MS = 200
 STOPPING_RETRY_MS = 500
@@ -167,6 +169,7 @@ class Actor(pykka.ThreadingActor):
         self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
         self._identities: dict[str, tuple[float, Identity]] = {}
+        self._identities_age = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._left = False
@@ -229,6 +232,8 @@ class Actor(pykka.ThreadingActor):
                     self._listen(member.__dict__["_qi_listens"], member.__name__)
                 if "_qi_every" in member.__dict__:
                     self._tick(member.__dict__["_qi_every"], member.__name__)
+            for subject in IDENTITY_CHANGES:
+                self._subscriptions.append(self._bus.subscribe(subject, self._forget_identities))
             self._bus.services.add(self)
         except BaseException as error:
             # Pykka calls no hook for a failed start, and a SystemExit here would stop every actor of the process.
@@ -303,6 +308,11 @@ class Actor(pykka.ThreadingActor):
             mailbox.put_sized(Envelope(Call(endpoint, msg, time.monotonic(), caller)), len(msg.data))
 
         self._subscriptions.append(self._bus.subscribe(subject, arrive, queue=self.name))
+
+    def _forget_identities(self, _: Message) -> None:
+        """Bus thread, ahead of every request that comes after the change."""
+        self._identities_age += 1
+        self._identities.clear()
 
     def _unwelcome(self, endpoint: Endpoint, msg: Message) -> QiError | None:
         """Why a request does not even reach the mailbox; bus thread."""
@@ -449,13 +459,16 @@ class Actor(pykka.ThreadingActor):
         if kept is None or kept[0] < time.monotonic():
             if len(self._identities) > IDENTITIES_MOST:
                 self._identities.clear()
+            age = self._identities_age
             # Looking up who asks is no part of the tree of what is asked.
             with context.use(context.Context(trace=new_id(), path=(self.name,), deadline=deadline)):
                 found = self.identify(session)
             if not found.user:
                 # Not kept: it may log in at any moment.
                 raise Unauthenticated("nobody has logged in here", remedy="log in with `qi login`", session=session)
-            kept = self._identities[session] = (time.monotonic() + IDENTITY_KEPT_S, found)
+            kept = (time.monotonic() + IDENTITY_KEPT_S, found)
+            if age == self._identities_age:
+                self._identities[session] = kept
         found = kept[1]
         if not found.may(guard):
             raise Forbidden(

@@ -38,6 +38,7 @@ class Ledger:
 
     def __init__(self, reader: EventReader, folds: Folds, append: Append) -> None:
         self.known = Known(folds)
+        self._folds = folds
         self._reader = reader
         self._append = append
         self.follow()
@@ -51,12 +52,13 @@ class Ledger:
     def carry_out(self, decide: Callable[[Any, Any], Any], *commands: Any, command: str = "") -> Appended:
         """Decide `commands` one upon the other and record what follows as one append.
 
-        What this handler asks for afterwards hangs below the last event recorded. Raises what `decide` raises, and
-        :class:`Conflict` when others keep changing what the decision rests on.
+        A `command` that was carried out before is answered as then; it is decided upon what was known then, and the
+        journal sees whether it is the same. What this handler asks for afterwards hangs below the last event recorded.
+        Raises what `decide` raises, and :class:`Conflict` when others keep changing what the decision rests on.
         """
         for tries in range(1, TRIES + 1):
             self.follow()
-            made = decision(self.known, decide, *commands)
+            made = decision(self._known_to(command), decide, *commands)
             try:
                 return self.record(made, command=command)
             except Conflict as error:
@@ -64,16 +66,28 @@ class Ledger:
                     raise
         raise AssertionError("unreachable")
 
+    def check(self, decide: Callable[[Any, Any], Any], *commands: Any, command: str = "") -> None:
+        """Raises what `decide` would raise now; records nothing."""
+        self.follow()
+        decision(self._known_to(command), decide, *commands)
+
     def record(self, made: Decision, *, command: str = "") -> Appended:
         """Append one decision. Raises :class:`Conflict` when what it rests on has changed."""
         events = tuple(encode_change(change) for change in made.changes)
         appended = self._append(
             AppendEvents(events=events, expected={str(k): int(v) for k, v in made.expected.items()}, command=command)
         )
-        if events:
+        if events and not appended.repeated:
             context.caused_by(events[-1].id)
         self.follow()
         return appended
+
+    def _known_to(self, command: str) -> Known:
+        """What the decision of `command` rests on: all that is known, or for a repeated one what was known then."""
+        earlier = self._reader.appended(command) if command else None
+        if earlier is None:
+            return self.known
+        return known_at(self._reader, self._folds, Position(earlier.first - bool(earlier.versions)))
 
 
 def known_at(reader: EventReader, folds: Folds, position: Position) -> Known:

@@ -1,0 +1,111 @@
+"""Settings in their layers, through the mesh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qi.contracts.settings import ExplainSetting, GetSettings, Patched, PatchSettings, Setting
+from qi.errors import Conflict, Invalid, NotFound, QiError
+from qi.testing.studio import RunningStudio, Shot
+
+TIMEOUT = "qi.publish.plugin_timeout_s"
+
+
+def put(studio: RunningStudio, scope: str, target: str, value: Any, path: str = TIMEOUT, **more: Any) -> Patched:
+    return studio.bus.request(
+        PatchSettings(scope=scope, target=target, settings=(Setting(path=path, value=value),), **more)
+    )
+
+
+def value(studio: RunningStudio, path: str = TIMEOUT, **more: Any) -> Any:
+    return studio.bus.request(GetSettings(path=path, **more)).values[path]
+
+
+def test_a_project_overrides_the_defaults_for_itself_alone(studio: RunningStudio, shot: Shot) -> None:
+    put(studio, "project", shot.project, 60)
+
+    assert value(studio, project=shot.project) == 60
+    assert value(studio) == 900
+    assert studio.bus.request(GetSettings(project=shot.project)).values["qi"]["publish"]["plugin_timeout_s"] == 60
+
+
+def test_a_user_overrides_the_project_and_explain_names_every_layer(studio: RunningStudio, shot: Shot) -> None:
+    put(studio, "project", shot.project, 60, reason="slow farm")
+    put(studio, "user", "grace", 30, reason="impatient")
+
+    found = studio.bus.request(ExplainSetting(path=TIMEOUT, project=shot.project, user="grace"))
+
+    assert found.value == 30
+    assert [(layer.layer, layer.value, layer.reason) for layer in found.layers] == [
+        ("default", 900, ""), ("project", 60, "slow farm"), ("user", 30, "impatient"),
+    ]  # fmt: skip
+    assert all(layer.by and layer.at and layer.event for layer in found.layers[1:])
+    assert value(studio, project=shot.project, user="grace") == 30
+
+
+def test_a_value_taken_away_lets_the_layer_below_show_through(studio: RunningStudio, shot: Shot) -> None:
+    put(studio, "project", shot.project, 60)
+    studio.bus.request(PatchSettings(scope="project", target=shot.project, unset=(TIMEOUT,)))
+    assert value(studio, project=shot.project) == 900
+
+
+def test_settings_are_read_as_they_were(studio: RunningStudio, shot: Shot) -> None:
+    first = put(studio, "project", shot.project, 60)
+    put(studio, "project", shot.project, 70)
+    assert value(studio, project=shot.project, at=first.position) == 60
+    assert value(studio, project=shot.project) == 70
+
+
+def test_a_patch_of_an_older_revision_is_refused(studio: RunningStudio, shot: Shot) -> None:
+    read = studio.bus.request(GetSettings(project=shot.project)).revision
+    put(studio, "project", shot.project, 60, expected=read)
+    with pytest.raises(Conflict):
+        put(studio, "project", shot.project, 70, expected=read)
+    assert value(studio, project=shot.project) == 60
+
+
+def test_the_same_value_again_records_nothing(studio: RunningStudio, shot: Shot) -> None:
+    first = put(studio, "project", shot.project, 60)
+    again = put(studio, "project", shot.project, 60)
+    assert (again.changed, again.revision) == (0, first.revision)
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"), [(TIMEOUT, "soon"), (TIMEOUT, -1), ("qi.publish.no_such_field", 1), ("media.review_crf", "best")]
+)
+def test_a_value_that_breaks_the_schema_is_refused_with_its_path(
+    studio: RunningStudio, shot: Shot, path: str, wrong: Any
+) -> None:
+    with pytest.raises(Invalid) as told:
+        put(studio, "project", shot.project, wrong, path)
+    assert list(told.value.data["fields"]) == [path]
+    assert path in told.value.message
+
+
+@pytest.mark.parametrize("path", ["nuke.farm", "qi", "qi..publish", ""])
+def test_a_path_that_leads_nowhere_is_told(studio: RunningStudio, shot: Shot, path: str) -> None:
+    with pytest.raises(QiError) as told:
+        put(studio, "project", shot.project, 1, path)
+    assert told.value.code in (400, 422)
+
+
+def test_unknown_settings_projects_and_bundles_are_told(studio: RunningStudio, shot: Shot) -> None:
+    for wrong in (
+        GetSettings(path="nuke.farm"),
+        GetSettings(path="qi.publish.no_such_field"),
+        GetSettings(project="No such project"),
+        GetSettings(bundle="no such bundle"),
+    ):
+        with pytest.raises(NotFound):
+            studio.bus.request(wrong)
+
+
+def test_the_media_addons_settings_reach_its_plugins(studio: RunningStudio, shot: Shot, frames: str) -> None:
+    put(studio, "project", shot.project, False, "media.review")
+
+    info = studio.finished(studio.publish(shot, [frames]))
+
+    assert info.state == "succeeded"
+    assert info.files == 4
