@@ -16,7 +16,7 @@ from events.errors import QiError
 from events.record import Meta, Position, StreamName, Version
 from events.sqlite import SqliteStore
 from events.state import StateDb
-from events.store import COLUMNS, Append, Row, event_json, meta_of
+from events.store import COLUMNS, Append, Row, decode_meta, event_json
 from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
@@ -115,7 +115,7 @@ class Journal(Actor):
 
     def _announce(self, row: Row) -> None:
         category, _, token = row.stream.partition("-")
-        carried = context.Context(meta_of(row).trace or context.current().trace, cause=row.id)
+        carried = context.Context(decode_meta(row.meta).trace or context.current().trace, cause=row.id)
         self._bus.publish(f"qi.event.{category}.{token}.{row.type}", event_json(row), headers=carried.headers())
         self._announced = Position(row.position)
 

@@ -162,13 +162,10 @@ def answer(result: Appended | QiError) -> Appended:
     return result
 
 
-_meta = msgspec.json.Decoder(Meta)
+decode_meta = msgspec.json.Decoder(Meta).decode
+"""Who and what caused an event, from its stored text."""
+
 _data = msgspec.json.Decoder(dict[str, Any])
-
-
-def meta_of(row: tuple[Any, ...]) -> Meta:
-    """Who and what caused the event of a stored row (all :data:`COLUMNS`)."""
-    return _meta.decode(row[8])
 
 
 def event_json(row: tuple[Any, ...]) -> bytes:
@@ -187,5 +184,5 @@ def event_of(row: tuple[Any, ...]) -> Event:
     position, event_id, stream, version, kind, schema, occurred_at, recorded_at, meta, data, digest, proof = row
     return Event(
         Position(position), event_id, StreamName(stream), Version(version), kind, schema,
-        Micros(occurred_at), Micros(recorded_at), _meta.decode(meta), _data.decode(data), digest.hex(), proof.hex(),
+        Micros(occurred_at), Micros(recorded_at), decode_meta(meta), _data.decode(data), digest.hex(), proof.hex(),
     )  # fmt: skip

@@ -9,26 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from events.catalog import decode_event, encode_change
-from events.decider import Decision, Folds, Known, decision, fact
+from events.catalog import Decoders, encode_change
+from events.decider import Decision, Fact, Folds, Known, decision
+from events.errors import QiError
 from events.record import Position
-from events.store import EventReader
+from events.store import EventReader, decode_meta
 from qi import context
 from qi.contracts.log import Appended, AppendEvents
 from qi.errors import Conflict
 
 PAGE_EVENTS = 1000
+COLUMNS = ("position", "id", "stream", "version", "type", "schema", "occurred_at", "meta", "data")
 TRIES = 6
 
 Append = Callable[[AppendEvents], Appended]
 
+_decoders = Decoders()
 
-def follow(known: Known, reader: EventReader) -> None:
-    """Fold everything that was committed since the last time."""
-    while True:
-        page = reader.read(known.position, PAGE_EVENTS, known.categories)
-        for event in page:
-            known.follow(fact(event, decode_event(event)))
+
+def follow(known: Known, reader: EventReader, upto: Position | None = None) -> None:
+    """Fold everything that was committed since the last time, or what of it lies up to a position.
+
+    Raises :class:`NotFound` for a type that is not known here and :class:`Invalid` for a payload that does not fit;
+    their data names the `position`, and `known` stands before it.
+    """
+    while page := reader.rows(known.position, PAGE_EVENTS, known.categories, COLUMNS):
+        if upto is not None:
+            page = [row for row in page if row[0] <= upto]
+        for position, event_id, stream, version, kind, schema, at, meta, data in page:
+            try:
+                event = _decoders[kind, schema](data)
+            except QiError as error:
+                error.data.setdefault("position", position)
+                raise
+            known.follow(Fact(stream, version, event, position, event_id, at, decode_meta(meta)))
         if len(page) < PAGE_EVENTS:
             return
 
@@ -92,13 +106,6 @@ class Ledger:
 
 def known_at(reader: EventReader, folds: Folds, position: Position) -> Known:
     """The fold as it stood at `position`: the same events, the same functions, read again. Actor thread."""
-    known, after = Known(folds), Position(0)
-    while True:
-        page = reader.read(after, PAGE_EVENTS, known.categories)
-        for event in page:
-            if event.position > position:
-                return known
-            known.follow(fact(event, decode_event(event)))
-        if len(page) < PAGE_EVENTS:
-            return known
-        after = page[-1].position
+    known = Known(folds)
+    follow(known, reader, position)
+    return known

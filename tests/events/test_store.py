@@ -16,7 +16,7 @@ from events.chain import verify
 from events.memory import MemoryStore
 from events.record import BEFORE_FIRST, Event, Meta, NewEvent, Position, StreamName, Version
 from events.sqlite import SqliteStore
-from events.store import COLUMNS, Append, Appended, EventStore, event_json, meta_of
+from events.store import COLUMNS, Append, Appended, EventStore, decode_meta, event_json
 from qi.testing.store_contract import StoreContract, everything
 
 
@@ -79,4 +79,4 @@ def test_any_history_is_the_same_in_both_stores(batches: list[list[Append]]) -> 
             assert memory.head().position == Position(len(logs[0]))
             rows = sqlite.rows(BEFORE_FIRST, 100, None, COLUMNS)
             assert [msgspec.json.decode(event_json(row), type=Event) for row in rows] == logs[1]
-            assert [meta_of(row) for row in rows] == [e.meta for e in logs[1]]
+            assert [decode_meta(row[8]) for row in rows] == [e.meta for e in logs[1]]
