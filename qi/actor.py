@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 import pykka
@@ -26,7 +26,7 @@ from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
 from qi.errors import BadRequest, Busy, DeadlineExceeded, Forbidden, Loop, QiError, Unauthenticated
-from qi.identity import STUDIO_IDENTITY, Identity
+from qi.identity import STUDIO_IDENTITY, Identity, studio_for
 from qi.mailbox import Mailbox
 from qi.messages import MAX_MESSAGE_BYTES, PUBLIC, SERVICE, STUDIO_ONLY, Address, Request
 from qi.statistics import Statistics
@@ -386,10 +386,13 @@ class Actor(pykka.ThreadingActor):
         except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad request must not end the actor
             self._refuse(call.msg, self._internal(error, call.endpoint.kind.topic))
         else:
+            # The reply comes last: it wakes the bus thread, which then need not wait for this one.
+            self._stats.record(time.perf_counter() - began)
             if isinstance(answer, Future):
                 answer.add_done_callback(lambda done: self._reply_later(call, done))
             else:
                 self._reply(call.msg, answer)
+            return
         self._stats.record(time.perf_counter() - began)
 
     def _handle_group(self, endpoint: Endpoint, calls: list[Call]) -> None:
@@ -442,7 +445,7 @@ class Actor(pykka.ThreadingActor):
             # The studio speaks for the participant its context names.
             session, user, host = said.session, said.user, said.host
             if session:
-                caller = replace(STUDIO_IDENTITY, user=user or STUDIO)
+                caller = studio_for(user or STUDIO)
         command = getattr(message, "command", "")
         cause, path = said.cause or command, (*said.path, self.name)
         carried = context.Context(said.trace, cause, command or said.command, said.deadline, path, session, user, host)

@@ -446,7 +446,10 @@ class Bus:
                 return
             self._draining = True
         try:
-            self._loop.call_soon_threadsafe(self._drain)
+            if threading.get_ident() == self._thread.ident:
+                self._loop.call_soon(self._drain)
+            else:
+                self._loop.call_soon_threadsafe(self._drain)
         except RuntimeError:
             log.debug("a message to %s came after the end", item.subject)
 

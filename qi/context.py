@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -56,7 +57,7 @@ class Context:
         packed = ";".join(
             (
                 self.cause, self.command, remaining, ">".join(self.path),
-                self.session, quote(self.user, safe=""), quote(self.host, safe=""),
+                self.session, _quoted(self.user), _quoted(self.host),
             )
         )  # fmt: skip
         return {"traceparent": f"00-{self.trace}-{self.trace[:16]}-01", "Qi": packed}
@@ -87,7 +88,18 @@ def from_headers(headers: Mapping[str, str], arrived: float) -> Context:
     cause, command, remaining, path, session, user, host = packed
     deadline = arrived + int(remaining) / 1000 if remaining.isdecimal() else None
     passed = tuple(path.split(">")) if path else ()
-    return Context(trace, cause, command, deadline, passed, session, unquote(user), unquote(host))
+    return Context(trace, cause, command, deadline, passed, session, _unquoted(user), _unquoted(host))
+
+
+# Every message carries them and there are few: looking them up is a third of the price of quoting them anew.
+@lru_cache(1024)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+@lru_cache(1024)
+def _unquoted(text: str) -> str:
+    return unquote(text)
 
 
 _current: ContextVar[Context | None] = ContextVar("qi_context", default=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from qi.context import STUDIO
 from qi.messages import PUBLIC, STUDIO_ONLY
@@ -28,3 +29,9 @@ class Identity:
 
 
 STUDIO_IDENTITY = Identity(STUDIO, STUDIO, ("studio",), frozenset({STUDIO_ONLY}))
+
+
+@lru_cache(1024)
+def studio_for(user: str) -> Identity:
+    """The studio, asking on behalf of `user`."""
+    return replace(STUDIO_IDENTITY, user=user)
