@@ -22,7 +22,7 @@ from qi.contracts.addons import (
     StoreAddon,
 )
 from qi.core_settings import CORE, CoreSettings
-from qi.errors import Invalid, NotFound
+from qi.errors import Invalid, NotFound, QiError
 from qi.home import Home
 from qi.messages import Done
 from qi.settings import check, defaults_of, load_schema, secret_paths
@@ -61,7 +61,16 @@ class Addons(Actor):
             )
         if record.problem:
             raise Invalid(f"the addon '{record.name}' cannot be used: {record.problem}")
-        self._digests[record.name] = self._blobs.put_tree(record.folder)
+        digest = self._blobs.put_tree(record.folder)
+        try:
+            # A bundle that pins settings nobody can read would leave its users without any.
+            model = self._schema(record.name, digest)
+            if model is not None:
+                defaults_of(model)
+        except QiError as error:
+            self._reports[record.name] = ("failed", error.message)
+            raise Invalid(f"the addon '{record.name}' cannot be used: {error.message}") from error
+        self._digests[record.name] = digest
         return self._info(record)
 
     @handles(ReportAddon)

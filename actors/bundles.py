@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from events import bundles
@@ -70,10 +72,7 @@ class Bundles(Actor):
 
     @handles(CreateBundle)
     def create(self, message: CreateBundle) -> BundleInfo:
-        wanted = message.addons or tuple(
-            info.name for info in self.request(ListAddons()).addons if info.status != "failed"
-        )
-        stored = [self.request(StoreAddon(name=name)) for name in wanted]
+        stored = [self.request(StoreAddon(name=name)) for name in message.addons] or list(self._all_usable())
         create = Create(
             id=message.command or new_id(),
             name=message.name,
@@ -84,6 +83,13 @@ class Bundles(Actor):
         steps = [create] if message.dev else [create, Freeze(bundle=create.id, reason=message.reason)]
         self._ledger.carry_out(bundles.decide, *steps, command=message.command)
         return self._now(create.id)
+
+    def _all_usable(self) -> Iterator[AddonInfo]:
+        """Every addon that was found and can be used; the addons service reports the others."""
+        for info in self.request(ListAddons()).addons:
+            if not info.problem:
+                with suppress(Invalid):
+                    yield self.request(StoreAddon(name=info.name))
 
     @handles(PromoteBundle)
     def promote(self, message: PromoteBundle) -> BundleInfo:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from events.record import now
-from qi.actor import Actor, every, handles
+from qi.actor import Actor, every, handles, listens
 from qi.bus import Bus
 from qi.contracts.session import ListSessions
 from qi.contracts.studio import ChildInfo, GetStatus, ResumeWork, StopStudio, StudioStatus
@@ -73,6 +73,11 @@ class StudioActor(Actor):
     def resume(self, _: ResumeWork) -> Done:
         self._outlook.resume()
         return Done()
+
+    @listens("qi.session.*.identity")
+    def client_came_or_went(self, _: bytes) -> None:
+        """Also one that stayed so shortly that no look at the sessions would have seen it."""
+        self._alone_since = time.monotonic()
 
     @every(0.5)
     def look_for_clients(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -73,9 +74,11 @@ def _sqlite(_: LaunchConfig) -> str:
 
 
 def _home(config: LaunchConfig) -> str:
-    Home(config.home).make()
-    require_local(config.home)
-    return str(config.home)
+    nearest = _existing(config.home)
+    if not os.access(nearest, os.W_OK):
+        raise QiError(f"{nearest} cannot be written", remedy="choose another folder with --home or QI_HOME")
+    require_local(nearest)
+    return str(config.home) if nearest == config.home else f"{config.home}, not made yet"
 
 
 def _space(config: LaunchConfig) -> str:

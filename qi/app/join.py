@@ -23,33 +23,36 @@ POLL_S = 0.05
 
 
 @contextlib.contextmanager
-def session(config: LaunchConfig, *, acts: bool, codec: Codec | None = None) -> Iterator[Participant]:
+def session(
+    config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False
+) -> Iterator[Participant]:
     """A joined participant for the length of a block.
 
     `acts`: the command changes something, so a studio started for it also finishes what was left unfinished; one
-    started for a read resumes nothing. Raises :class:`Unavailable` when there is no studio and none can be started.
+    started for a read resumes nothing. `anew`: without the log-in that is kept here, which may be valid no more.
+    Raises :class:`Unavailable` when there is no studio and none can be started.
     """
-    participant = join(config, acts=acts, codec=codec)
+    participant = join(config, acts=acts, codec=codec, anew=anew)
     try:
         yield participant
     finally:
         participant.leave()
 
 
-def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None) -> Participant:
+def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False) -> Participant:
     """Like :func:`session`, for whoever leaves by himself."""
-    if config.connect:
-        credentials = Credentials(config.connect, "session", config.connect_password)
-        return _joined(credentials, _token(Home(config.home)), codec)
     home = Home(config.home)
+    token = "" if anew else _token(home)
+    if config.connect:
+        return _joined(Credentials(config.connect, "session", config.connect_password), token, codec)
     running = home.connection()
     if running is not None:
         with contextlib.suppress(Unavailable):  # it died without a word: its file is stale
-            participant = _joined(running.credentials, _token(home), codec)
+            participant = _joined(running.credentials, token, codec)
             if acts:
                 participant.bus.request(ResumeWork())
             return participant
-    return _joined(start(home, resume=acts).credentials, _token(home), codec)
+    return _joined(start(home, resume=acts).credentials, token, codec)
 
 
 def start(home: Home, *, resume: bool) -> Connection:
@@ -72,8 +75,11 @@ def start(home: Home, *, resume: bool) -> Connection:
     try:
         line = process.stdout.readline().strip()
         if line == "ready":
+            # Reaped whenever it ends: a caller that outlives it, like a desktop, must not keep a zombie.
+            threading.Thread(target=process.wait, name="qi-studio-end", daemon=True).start()
             return _connection(home)
         words = process.stderr.read()
+        process.wait()
     finally:
         guard.cancel()
         process.stdout.close()

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -58,6 +59,8 @@ from qi.supervisor import Spec, Supervisor
 log = logging.getLogger("qi.studio")
 
 STOP_STAGE_S = 5.0
+ADDONS_LIMIT_S = 10.0
+"""For all addons together that are no providers; less than a command waits for a studio."""
 FIRST_BUNDLE = "base"
 
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
@@ -157,9 +160,11 @@ class Studio:
         self._core(Publishes, home=home, broker=asdict(self._broker.session))
         self._core(History, home=home)
         taken = {record.name for record in providers.values()}
+        others = []
         for record in records:
             if record.name not in taken and record.has_actor and not record.problem:
-                self._addon(record, production, required=False)
+                others.append(record)
+        self._others(others, production)
         self._check_project()
         self._supervisor.watch()
         outlook = Outlook(
@@ -232,26 +237,45 @@ class Studio:
             chosen[role] = having[0]
         return chosen
 
-    def _addon(self, record: AddonRecord, production: BundleInfo, *, required: bool) -> None:
+    def _others(self, records: list[AddonRecord], production: BundleInfo) -> None:
+        """Start what nobody depends on, all at once; one that hangs, even while it is imported, is not waited for."""
+        starts = {
+            record.name: threading.Thread(
+                target=copy_context().run, args=(self._addon, record, production), name=f"qi-{record.name}", daemon=True
+            )
+            for record in records
+        }
+        for start in starts.values():
+            start.start()
+        deadline = time.monotonic() + ADDONS_LIMIT_S
+        for name, start in starts.items():
+            start.join(max(0.0, deadline - time.monotonic()))
+            if start.is_alive():
+                self._addon_failed(name, f"it did not start within {ADDONS_LIMIT_S:.0f} s")
+
+    def _addon(self, record: AddonRecord, production: BundleInfo, *, required: bool = False) -> None:
         assert self._supervisor is not None
         where = record.isolation if self.config.addon_isolation == "declared" else self.config.addon_isolation
-        options = {
-            "folder": str(record.folder),
-            "bundle": production.id,
-            "addon": record.name,
-            "home": str(self.home.root),
-            # A provider starts before the settings service: it gets its defaults.
-            "settings": {} if required else self._slice(record.name),
-        }
-        status, problem = "running", ""
         try:
+            options = {
+                "folder": str(record.folder),
+                "bundle": production.id,
+                "addon": record.name,
+                "home": str(self.home.root),
+                # A provider starts before the settings service: it gets its defaults.
+                "settings": {} if required else self._slice(record.name),
+            }
             self._supervisor.start_child(Spec(f"addon_{record.name}", "qi.addon:load_addon", options, where))
         except Exception as error:
             if required:
                 raise
-            status, problem = "failed", str(error)
-            self._problem(f"the addon '{record.name}' did not start: {error}")
-        self._running_bus.request(ReportAddon(name=record.name, status=status, problem=problem))
+            self._addon_failed(record.name, str(error))
+        else:
+            self._running_bus.request(ReportAddon(name=record.name, status="running"))
+
+    def _addon_failed(self, name: str, problem: str) -> None:
+        self._problem(f"the addon '{name}' did not start: {problem}")
+        self._running_bus.request(ReportAddon(name=name, status="failed", problem=problem))
 
     def _slice(self, addon: str) -> dict[str, object]:
         values = self._running_bus.request(GetSettings(addon=addon)).values

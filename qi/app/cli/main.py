@@ -6,7 +6,7 @@ Verbs import what they need when they run, so that `qi --help` answers at once.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from qi.errors import QiError
 EXIT_CODES = {400: 2, 401: 5, 403: 5, 404: 2, 409: 4, 410: 2, 422: 2, 423: 4, 429: 6, 503: 3, 504: 6}
 ANYWHERE = {"--home": True, "--connect": True, "--debug": False}
 """Global options that may stand before or after the verb; whether each takes a value."""
+
+USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""What every error of usage is. Typer has click's classes inside itself or beside it, as its version has it."""
 
 app = typer.Typer(
     name="qi",
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _hoisted(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        app(given, standalone_mode=False)
+        left_with = app(given, standalone_mode=False)
     except QiError as error:
         if debug:
             raise
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _usage_or_fault(error, debug)
     except KeyboardInterrupt:
         return 130
-    return 0
+    return left_with if isinstance(left_with, int) else 0
 
 
 def report(error: QiError) -> int:
@@ -75,14 +78,11 @@ def report(error: QiError) -> int:
 
 
 def _usage_or_fault(error: Exception, debug: bool) -> int:
-    from click.exceptions import ClickException, Exit
-
     from qi.app.cli.output import problem
 
-    if isinstance(error, Exit):
-        return error.exit_code
-    if isinstance(error, ClickException):
-        error.show()
+    if isinstance(error, USAGE):
+        if error.format_message():  # without a verb the help was shown already
+            problem(error.format_message(), "`--help` behind a command shows how it is used")
         return 2
     if debug:
         raise error

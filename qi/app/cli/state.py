@@ -39,11 +39,11 @@ def launch_config() -> LaunchConfig:
 
 
 @contextmanager
-def studio(*, acts: bool) -> Iterator[Bus]:
-    """The mesh, for the length of a verb: the studio of this home, or a new one. `acts`: the verb changes something."""
+def studio(*, acts: bool, anew: bool = False) -> Iterator[Bus]:
+    """The mesh, for the length of a verb: the studio of this home, or a new one. As :func:`qi.app.join.session`."""
     from events.ids import new_id
     from qi import context
     from qi.app.join import session
 
-    with context.use(context.Context(trace=new_id())), session(launch_config(), acts=acts) as participant:
+    with context.use(context.Context(trace=new_id())), session(launch_config(), acts=acts, anew=anew) as participant:
         yield participant.bus

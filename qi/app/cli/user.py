@@ -76,7 +76,7 @@ def login(name: Annotated[str, typer.Argument(help="User name.")], password_stdi
     from qi.home import Home, write_private
 
     password = _password(password_stdin, twice=False)
-    with studio(acts=False) as bus:
+    with studio(acts=False, anew=True) as bus:
         done = bus.request(Login(user=name, password=password))
     write_private(Home(launch_config().home).login, json.dumps({"user": done.session.user, "token": done.token}))
     line(f"logged in as {done.session.user} ({', '.join(done.session.roles) or 'no role'})")
@@ -91,7 +91,7 @@ def logout() -> None:
         line("nobody is logged in")
         return
     token = json.loads(kept.read_text("utf-8"))["token"]
-    with studio(acts=False) as bus:
+    with studio(acts=False, anew=True) as bus:
         bus.request(Logout(token=token))
     kept.unlink()
     line("logged out")
