@@ -1,6 +1,7 @@
 """Runs the broker and ends it when standard input ends. Standard library only: it starts in a few milliseconds."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,9 @@ def main() -> int:
     )
 
     def leash() -> None:
-        sys.stdin.buffer.read()
+        # Unbuffered: an interpreter cannot end while another thread waits inside a buffered reader.
+        while os.read(0, 4096):
+            pass
         server.terminate()
         try:
             server.wait(STOP_LIMIT_S)
