@@ -13,7 +13,8 @@ SECRET_NAME = re.compile(r"(password|passwd|passphrase|secret|token|api_?key|pri
 """A variable or key with such a name holds a secret."""
 
 _ASSIGNED = re.compile(
-    r"""(?ix) (?P<name> [\w\-.]* (?:password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?) [\w\-.]* )
+    r"""(?ix)
+        (?P<name> [\w\-.]* (?:password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?) [\w\-.]* )
         (?P<between> ["']? \s* [=:] \s* ["']? ) (?P<value> [^\s"',;&]{3,} )"""
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w\-.~+/]{8,}=*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -10,12 +11,15 @@ from events.blobs import Blobs
 from events.decider import Known
 from events.publish_state import Publish
 from events.publish_steps import STATES, has_reached
-from events.record import Digest, Event
+from events.publishes import publish_stream
+from events.record import Digest, Event, Version
+from events.store import EventReader
 from qi.contracts.publish import PublishedFile, PublishError, PublishInfo, StepInfo
 from qi.errors import Conflict, NotFound
 from qi.manifest import Pinned
 
 SHORTEST_ID = 6
+PAGE_EVENTS = 500
 STEPS_SHOWN = 500
 
 
@@ -37,8 +41,33 @@ def find_publish(known: Known, wanted: str) -> Publish:
     return fits[0]
 
 
+def is_visible(state: Publish) -> bool:
+    """Whether readers of the disk see its version."""
+    return state.request.mode == "publish" and has_reached(state.state, "committed")
+
+
+def events_of(reader: EventReader, publish: str) -> list[Event]:
+    """Every event of its stream, in order."""
+    stream, found, after = publish_stream(publish), list[Event](), Version(0)
+    while page := reader.read_stream(stream, after, PAGE_EVENTS):
+        found += page
+        after = page[-1].version
+    return found
+
+
+def output_digests(state: Publish, blobs: Blobs, scratch: str) -> dict[str, str]:
+    """File → digest of what its extractors left: below its scratch folder by path, elsewhere by name."""
+    if not state.outputs:
+        return {}
+    listed: list[tuple[str, int, str]] = msgspec.json.decode(blobs.get(Digest(state.outputs)))
+    below = f"{scratch}/"
+    return {
+        path.removeprefix(below) if path.startswith(below) else Path(path).name: digest for path, _, digest in listed
+    }
+
+
 def show(state: Publish, pinned: Pinned, steps: Iterable[StepInfo]) -> PublishInfo:
-    visible = has_reached(state.state, "committed")
+    visible = is_visible(state)
     return PublishInfo(
         publish=state.id,
         state=state.ended or state.state,
@@ -47,6 +76,7 @@ def show(state: Publish, pinned: Pinned, steps: Iterable[StepInfo]) -> PublishIn
         files=state.files if visible else 0,
         replay_of=state.request.replay_of or None,
         error=_error(state),
+        mode=state.request.mode,
         project=pinned.project,
         entity=pinned.entity,
         task=pinned.task,
@@ -110,7 +140,7 @@ def _step(step: dict[str, object], towards: str) -> StepInfo:
 
 def published_files(state: Publish, blobs: Blobs) -> list[PublishedFile]:
     """The files of a version that is visible; none before."""
-    if not state.plan or not has_reached(state.state, "committed"):
+    if not is_visible(state):
         return []
     plan = msgspec.json.decode(blobs.get(Digest(state.plan)))["plan"]
     return [

@@ -160,11 +160,11 @@ def _wait_for_end(home: Path) -> None:
 def render(folder: Path, say: Console) -> str:
     """A short sequence: a light that turns. Returns its pattern."""
     import numpy as np
-    import OpenImageIO as oiio
+    import OpenImageIO
 
     first, last = FRAMES
     width, height = 640, 360
-    say.print(f"0  Rendering {last - first + 1} frames, {width} × {height}.", style="bold")
+    say.print(f"0  Rendering {last - first + 1} frames, {width} x {height}.", style="bold")
     folder.mkdir(parents=True)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = np.arctan2(y - height * 0.62, x - width * 0.5)
@@ -176,10 +176,10 @@ def render(folder: Path, say: Console) -> str:
         lamp = np.exp(-distance * 60)
         pixels = sky + (beam * 0.9 + lamp * 4)[..., None] * np.array([1.0, 0.86, 0.6])
         path = folder / f"lighthouse.{frame}.exr"
-        spec = oiio.ImageSpec(width, height, 3, "half")
+        spec = OpenImageIO.ImageSpec(width, height, 3, "half")
         spec.attribute("compression", "zip")
-        output = oiio.ImageOutput.create(str(path))
+        output = OpenImageIO.ImageOutput.create(str(path))
         if output is None or not output.open(str(path), spec) or not output.write_image(pixels.astype(np.float32)):
-            raise QiError(f"the frame {path} could not be written: {oiio.geterror()}")
+            raise QiError(f"the frame {path} could not be written: {OpenImageIO.geterror()}")
         output.close()
     return str(folder / "lighthouse.####.exr")

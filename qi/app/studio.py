@@ -27,6 +27,7 @@ from actors.db import Db
 from actors.folders import Folders
 from actors.history import History
 from actors.journal import Journal
+from actors.publish_views import PublishViews
 from actors.publishes import Publishes
 from actors.sessions import Sessions
 from actors.settings import Settings
@@ -66,7 +67,7 @@ FIRST_BUNDLE = "base"
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
 
 CORE: tuple[type[Actor], ...] = (
-    Journal, Sessions, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, History, StudioActor,
+    Journal, Sessions, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History, StudioActor,
 )  # fmt: skip
 
 
@@ -158,6 +159,7 @@ class Studio:
         self._core(Settings, home=home)
         self._core(Folders)
         self._core(Publishes, home=home, broker=asdict(self._broker.session))
+        self._core(PublishViews, home=home)
         self._core(History, home=home)
         taken = {record.name for record in providers.values()}
         others = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated
 
 from qi.limits import Items, Name, PageSize, PathText, Prose, Text, Token
@@ -79,6 +80,8 @@ class PublishInfo:
     """How many; :class:`ListFiles` names them."""
     replay_of: str | None
     error: PublishError | None
+    mode: str = "publish"
+    """`publish`, or `what_if` for a trial that integrates nothing."""
     project: str = ""
     entity: str = ""
     task: str = ""
@@ -147,18 +150,25 @@ class Remap:
 
 @message
 class ReplayPublish(Request[PublishStarted], topic="publish.replay", needs="publish.replay", timeout_s=30.0):
-    """`resume` continues the same publish; `rerun` makes a new one from its manifest."""
+    """`resume` continues the same publish; `rerun` makes a new one from its manifest; `what-if` tries it with what
+    holds now, in a scratch folder, and integrates nothing."""
 
     publish: Token
-    mode: Annotated[str, Text(10, "^(resume|rerun)$")] = "resume"
+    mode: Annotated[str, Text(10, "^(resume|rerun|what-if)$")] = "resume"
     remap: Annotated[tuple[Remap, ...], Items(50)] = ()
     """Where inputs lie now."""
     accept_changed: bool = False
     """Go on although inputs are not what they were."""
     took_effect: bool | None = None
     """A person's word on a step of which nobody knows whether it took effect."""
+    bundle: Name = ""
+    """For a what-if: name or digest; production when empty."""
+    settings_at: int = 0
+    """For a what-if: bundle and settings as of this log position; now when 0."""
+    environment: Annotated[dict[str, str], Items(2000)] = field(default_factory=dict)
+    """For a what-if: of whoever asks; that of then when empty."""
     command: Token
-    """For a rerun it becomes the id of the new publish."""
+    """For a rerun and a what-if it becomes the id of the new publish."""
 
 
 @message

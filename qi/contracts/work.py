@@ -15,6 +15,8 @@ class Work:
     """What a worker needs to know to go on. Digests name content in the content store."""
 
     publish: str
+    mode: str
+    """`publish`, or `what_if`."""
     state: str
     """The state reached so far."""
     pinned: str

@@ -83,6 +83,10 @@ class Job:
             self._prepare()
             self._collect()
             self._validate()
+            if self._work.mode == "what_if":
+                self._extract()
+                self.reporter.report(PublishSucceeded())
+                return
             place = self._reserve()
             made = self._plan(place, self._extract())
         if self._left("staged"):

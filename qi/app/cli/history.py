@@ -47,7 +47,7 @@ def history(
             document(events) if as_json else print_tree(events)
             return
         asked = ReadLog(
-            stream=stream, type=kind, user=user, since=_when(since), until=_when(until), limit=limit, newest=True
+            stream=stream, type=kind, user=user, since=when(since), until=when(until), limit=limit, newest=True
         )
         page = bus.request(asked)
         if follow:
@@ -143,15 +143,14 @@ def _follow(bus: Bus, asked: ReadLog, shown: list[Event], as_json: bool) -> None
             if as_json:
                 line(json.dumps(event, default=plain_json, ensure_ascii=False))
             else:
-                line(
-                    f"{event.position:>6}  {moment(event.recorded_at)}  {event.meta.user:<12}  {event.type}  {gist(event)}"
-                )
+                who = f"{moment(event.recorded_at)}  {event.meta.user:<12}"
+                line(f"{event.position:>6}  {who}  {event.type}  {gist(event)}")
             asked = replace(asked, after=event.position)
         woken.get()
         shown = list(bus.request(replace(asked, newest=False)).events)
 
 
-def _when(text: str) -> int:
+def when(text: str) -> int:
     """Microseconds since the epoch of `2h` ago, or of a date and time."""
     if not text:
         return 0

@@ -28,9 +28,8 @@ def verify(as_json: Json = False) -> None:
     if as_json:
         document(proof)
     else:
-        line(
-            f"verified: {proof.events} events, head {proof.hash[:16]}, signed up to {proof.signed_position}, {proof.seconds} s"
-        )
+        line(f"verified: {proof.events} events, head {proof.hash[:16]}, {proof.seconds} s")
+        line(f"the signed head beside the log agrees up to {proof.signed_position}")
 
 
 @verbs.command("stats")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qi.app.cli import bundle, demo, history, log, project, publish, settings, studio, user
+from qi.app.cli import bundle, demo, history, log, project, publish, replay, settings, studio, user
 from qi.app.cli.state import Options, options
 from qi.errors import QiError
 
@@ -44,7 +44,7 @@ def root(
     options.set(Options(home, connect, project, headless, debug))
 
 
-for module in (demo, studio, user, project, publish, history, log, bundle, settings):
+for module in (demo, studio, user, project, publish, replay, history, log, bundle, settings):
     module.add_to(app)
 
 

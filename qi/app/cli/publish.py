@@ -1,4 +1,4 @@
-"""`qi publish`, `qi publishes`, `qi show`, `qi replay`, `qi cancel`."""
+"""`qi publish`, `qi publishes`, `qi show`, `qi cancel`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from qi.contracts.publish import (
     ListFiles,
     ListPublishes,
     PublishInfo,
-    Remap,
     ReplayPublish,
     RequestPublish,
     ShowPublish,
@@ -33,7 +32,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("publish")(publish)
     app.command("publishes")(publishes)
     app.command("show")(show)
-    app.command("replay")(replay)
     app.command("cancel")(cancel)
 
 
@@ -60,38 +58,7 @@ def publish(
         environment=dict(os.environ),
     )
     with studio(acts=True) as bus:
-        _carry(bus, request, request.command, as_json)
-
-
-def replay(
-    publish: Annotated[str, typer.Argument(help="Id of the publish, its beginning or end, or 'last'.")],
-    mode: Annotated[
-        str, typer.Option(help="resume: go on. rerun: a new publish with what the first one had.")
-    ] = "resume",
-    remap: Annotated[list[str] | None, typer.Option(help="OLD=NEW: where inputs lie now; may be repeated.")] = None,
-    accept_changed: Annotated[bool, typer.Option("--accept-changed", help="Go on with inputs that changed.")] = False,
-    took_effect: Annotated[
-        bool | None, typer.Option("--took-effect/--took-no-effect", help="Of a step nobody knows the outcome of.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Do a publish again with exactly what it had."""
-    rules = []
-    for rule in remap or []:
-        old, equals, new = rule.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"'{rule}' is not of the form OLD=NEW")
-        rules.append(Remap(old=old, new=str(Path(new).expanduser().absolute())))
-    if mode not in ("resume", "rerun"):
-        raise typer.BadParameter(f"'{mode}' is neither 'resume' nor 'rerun'")
-    command = new_id()
-    with studio(acts=True) as bus:
-        whole = bus.request(ShowPublish(publish=publish)).publish
-        request = ReplayPublish(
-            publish=whole, mode=mode, remap=tuple(rules), accept_changed=accept_changed, took_effect=took_effect,
-            command=command,
-        )  # fmt: skip
-        _carry(bus, request, whole if mode == "resume" else command, as_json)
+        carry(bus, request, request.command, as_json)
 
 
 def publishes(
@@ -110,7 +77,7 @@ def publishes(
         ("publish", "state", "version", "product", "entity", "project", "user", "when", "made good by"),
         [
             (
-                short(p.publish), state(p.state), f"v{p.version:03d}" if p.version else "", p.product, p.entity,
+                short(p.publish), state(p.state), "trial" if p.mode == "what_if" else f"v{p.version:03d}" if p.version else "", p.product, p.entity,
                 p.project, p.user, moment(p.requested_at), short(p.made_good_by) if p.made_good_by else "",
             )
             for p in found
@@ -135,9 +102,8 @@ def show(
     table(("towards", "plugin", "instance", "", "ms", ""), rows, empty="no steps yet")
     if files:
         total = sum(file["size"] for file in files)
-        line(
-            f"{len(files)} files, {size(total)}; first {Path(files[0]['path']).name}, last {Path(files[-1]['path']).name}"
-        )
+        first, last = (Path(files[at]["path"]).name for at in (0, -1))
+        line(f"{len(files)} files, {size(total)}; first {first}, last {last}")
 
 
 def cancel(
@@ -150,7 +116,7 @@ def cancel(
     line(f"cancelled {short(done.publish)}")
 
 
-def _carry(bus: Bus, request: RequestPublish | ReplayPublish, publish: str, as_json: bool) -> None:
+def carry(bus: Bus, request: RequestPublish | ReplayPublish, publish: str, as_json: bool) -> None:
     """Ask, watch until it ends, print; exits 1 when it failed."""
     from qi.app.cli.watching import watch
 
@@ -191,7 +157,7 @@ def print_publish(info: PublishInfo) -> None:
         console.print(f"  path     {info.path}  ({info.files} files)", markup=False)
     console.print(f"  bundle   {info.bundle} {info.bundle_digest[:12]}, pinned at {info.position}", markup=False)
     if info.replay_of:
-        console.print(f"  replays  {info.replay_of}", markup=False)
+        console.print(f"  {'tries' if info.mode == 'what_if' else 'replays'}  {info.replay_of}", markup=False)
     if info.made_good_by and info.made_good_by != info.publish:
         console.print(f"  made good by {info.made_good_by}", markup=False)
     if info.error:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from actors.publishes.pinning import pin
+from actors.publishes.recovery import end_old_worker
 from events import publishes, versions
 from events.blobs import Blobs
 from events.catalog import decode_payload
@@ -25,7 +25,7 @@ from events.publish_state import Publish
 from events.publish_steps import has_reached, recovery
 from events.publishes import Cancel, Report, Rerun, Resume, publish_stream
 from events.publishes import RequestPublish as Begin
-from events.record import DomainEvent, Version
+from events.record import DomainEvent
 from events.versions import Numbers, ReleaseVersion, ReserveVersion, version_stream
 from qi import context
 from qi.actor import Actor, handles
@@ -36,37 +36,30 @@ from qi.contracts.db import FindTask, LatestVersion
 from qi.contracts.log import AppendEvents
 from qi.contracts.publish import (
     CancelPublish,
-    FileList,
-    ListFiles,
-    ListPublishes,
-    PublishInfo,
-    PublishList,
     PublishStarted,
     ReplayPublish,
     RequestPublish,
     ResumeUnfinished,
-    ShowPublish,
 )
 from qi.contracts.session import EndSession, StartSession
 from qi.contracts.settings import GetSettings
 from qi.contracts.work import Recorded, ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
 from qi.deciding import Ledger
 from qi.destination import place_of
-from qi.errors import Conflict, Forbidden, Invalid, NotFound, QiError
+from qi.errors import Busy, Conflict, DeadlineExceeded, Forbidden, NotFound, QiError, Unavailable
 from qi.home import Home
 from qi.integrate import State, abandon, inspect
-from qi.manifest import Pinned, PinnedAddon, load, store
-from qi.masking import without_secrets
+from qi.manifest import Pinned, load, store
 from qi.messages import Done
-from qi.publish_view import find_publish, published_files, show, steps_of
+from qi.publish_view import events_of, find_publish
 from qi.reading import open_reader
 from qi.sources import require_sources
-from qi.worker.process import WorkerProcess, end_group, is_worker_of
+from qi.worker.process import WorkerProcess
 
 log = logging.getLogger("qi.publishes")
 
-LOCK_LIMIT_S = 5.0
 LEAVE_LIMIT_S = 3.0
+GONE_TRIES = 6
 FOLDS = {**publishes.FOLDS, **versions.FOLDS}
 
 
@@ -105,7 +98,15 @@ class Publishes(Actor):
         if known is not None:
             return self._repeated(known, message)
         require_sources(message.sources)
-        pinned, position = self._pin(message)
+        position = int(self._ledger.follow())
+        asked = {
+            "project": message.project, "entity": message.entity, "task": message.task, "product": message.product,
+            "comment": message.comment,
+        }  # fmt: skip
+        pinned = self._pin(
+            message.command, position=position, context=asked, bundle=message.bundle,
+            environment=message.environment, user=self.caller.user,
+        )  # fmt: skip
         request = PublishRequested(
             position=position,
             mode="publish",
@@ -135,40 +136,25 @@ class Publishes(Actor):
             raise Conflict("this command id belongs to another publish", command=message.command)
         return PublishStarted(publish=known.id, position=asked.position)
 
-    def _pin(self, message: RequestPublish) -> tuple[Pinned, int]:
-        """Look everything up once, as of one log position; from here on nothing that changes touches this publish."""
-        found = self.request(FindTask(project=message.project, entity=message.entity, task=message.task))
-        position = int(self._ledger.follow())
-        bundle = self.request(GetBundle(bundle=message.bundle or "production", at=position))
-        if bundle.state == "archived":
-            raise Invalid(f"bundle '{bundle.name}' is archived", remedy="publish with another one")
-        settings = self.request(
-            GetSettings(bundle=bundle.id, project=message.project, user=self.caller.user, at=position)
-        )
-        loose = [addon.name for addon in bundle.addons if not addon.digest]
-        if loose:
-            raise Invalid(
-                f"bundle '{bundle.name}' runs {', '.join(loose)} from a folder: nothing could replay such a publish",
-                remedy="freeze the bundle first",
-            )
-        environment = {**without_secrets(message.environment), **bundle.environment}
-        pinned = Pinned(
-            project=found.project.name, project_id=found.project.id, root=found.project.root, fps=found.project.fps,
-            entity=found.entity.path, entity_id=found.entity.id, task=found.task.name, task_id=found.task.id,
-            product=message.product, comment=message.comment,
-            bundle=bundle.name, bundle_id=bundle.id, bundle_digest=bundle.digest,
-            addons=tuple(PinnedAddon(name=a.name, version=a.version, digest=a.digest) for a in bundle.addons),
-            settings=settings.values, environment=environment, host=self.caller.host or self._bus.host,
-        )  # fmt: skip
+    def _pin(self, publish: str, **given: Any) -> Pinned:
+        pinned = pin(self.request, host=self.caller.host or self._bus.host, **given)
         # Refuse now what could never be written: a product name that makes no path, a root that is not there.
-        place_of(pinned, message.command, 1)
-        return pinned, position
+        place_of(pinned, publish, 1)
+        return pinned
 
     # -- workers ------------------------------------------------------------------------------------------------
 
     def _start_worker(self, publish: str) -> None:
         state = self._existing(publish)
         pinned = load(self._blobs, Pinned, state.request.pinned)
+        try:
+            self._launch_worker(publish, state, pinned)
+        except (OSError, QiError) as error:
+            # Asked for and never begun would look like running for ever.
+            why = error.message if isinstance(error, QiError) else f"{error.strerror or error}"
+            self._stopped(publish, f"no worker could be started: {why}")
+
+    def _launch_worker(self, publish: str, state: Publish, pinned: Pinned) -> None:
         session = new_id()
         self.request(StartSession(id=session, kind="worker", user=state.request.user, host=self._bus.host))
         here = context.current()
@@ -185,11 +171,15 @@ class Publishes(Actor):
             publish=worker.publish, session=worker.session, exit_code=code, words=worker.words[-9_000:]
         )
         with context.use(worker.context):
-            try:
-                self._bus.request(message)
-            except QiError as error:
-                # The studio is ending; its next start finds the publish and decides.
-                log.info("the end of the worker of %s is left to the next start: %s", worker.publish, error.message)
+            for tries in range(1, GONE_TRIES + 1):
+                try:
+                    self._bus.request(message)
+                    return
+                except (Unavailable, Busy, DeadlineExceeded) as error:
+                    # The studio is ending or very busy; at worst its next start finds the publish and decides.
+                    log.info("telling of the end of %s's worker, try %d: %s", worker.publish, tries, error.message)
+                    if not self._bus.connected:
+                        return
 
     @handles(WorkerGone)
     def worker_gone(self, message: WorkerGone) -> Done:
@@ -223,6 +213,7 @@ class Publishes(Actor):
         asked = state.request
         return Work(
             publish=state.id,
+            mode=asked.mode,
             state=state.state,
             pinned=asked.pinned,
             sources=asked.sources,
@@ -290,6 +281,10 @@ class Publishes(Actor):
             )  # fmt: skip
             self._ledger.carry_out(publishes.decide, resume, command=message.command)
             publish = state.id
+        elif message.mode == "what-if":
+            publish = message.command
+            begin = Begin(id=publish, request=self._what_if(state, message, remap))
+            self._ledger.carry_out(publishes.decide, begin, command=message.command)
         else:
             publish = message.command
             rerun = Rerun(
@@ -301,6 +296,25 @@ class Publishes(Actor):
         if known.is_running and not known.worker:  # a command sent again finds its worker at work, or all done
             self._start_worker(publish)
         return PublishStarted(publish=publish, position=state.request.position)
+
+    def _what_if(self, state: Publish, message: ReplayPublish, remap: tuple[Remap, ...]) -> PublishRequested:
+        """The same request with what holds now (or held then), instead of what was pinned."""
+        before = load(self._blobs, Pinned, state.request.pinned)
+        position = message.settings_at or int(self._ledger.follow())
+        asked = {
+            "project": before.project, "entity": before.entity, "task": before.task, "product": before.product,
+            "comment": before.comment,
+        }  # fmt: skip
+        pinned = self._pin(
+            message.command, position=position, context=asked, bundle=message.bundle,
+            environment=message.environment or before.environment, user=state.request.user,
+        )  # fmt: skip
+        return replace(
+            state.request, mode="what_if", position=position, pinned=str(store(self._blobs, pinned)), manifest="",
+            bundle=pinned.bundle, bundle_digest=pinned.bundle_digest, user=self.caller.user,
+            host=self.caller.host or self._bus.host, replay_of=state.id,
+            original_user=state.request.original_user or state.request.user, remap=remap, accept_changed=True,
+        )  # fmt: skip
 
     def _dismiss(self, state: Publish) -> None:
         """A worker that has reported its end may still be on its way out: it has nothing left to say."""
@@ -344,7 +358,7 @@ class Publishes(Actor):
         return Done()
 
     def _recover(self, state: Publish) -> None:
-        self._end_old_worker(state)
+        end_old_worker(self._home, self._reader, state.id)
         with context.use(replace(context.current(), cause=self._last_event(state.id))):
             if state.worker:
                 self._report(state.id, WorkerEnded(session=state.worker, exit_code=None))
@@ -356,68 +370,9 @@ class Publishes(Actor):
             else:
                 self._stopped(state.id, "the studio ended while it ran")
 
-    def _end_old_worker(self, state: Publish) -> None:
-        """Take the worker's lock first: only who holds it may write."""
-        lock = FileLock(self._home.runs / state.id / "worker.lock")
-        if not self._home.runs.joinpath(state.id).is_dir():
-            return
-        try:
-            lock.acquire(timeout=LOCK_LIMIT_S)
-        except Timeout:
-            pid = self._pid_of(state.id)
-            if not pid or not is_worker_of(pid, state.id):
-                raise Conflict(f"somebody holds the worker lock of publish {state.id}") from None
-            end_group(pid)
-            lock.acquire(timeout=LOCK_LIMIT_S)
-        lock.release()
-
-    def _pid_of(self, publish: str) -> int:
-        started = [e for e in self._events_of(publish) if e.type == "publish.worker_started"]
-        return int(started[-1].data["pid"]) if started else 0
-
     def _last_event(self, publish: str) -> str:
-        events = self._events_of(publish)
+        events = events_of(self._reader, publish)
         return events[-1].id if events else ""
-
-    def _events_of(self, publish: str) -> list[Any]:
-        stream, found, after = publish_stream(publish), [], Version(0)
-        while page := self._reader.read_stream(stream, after, 500):
-            found += page
-            after = page[-1].version
-        return found
-
-    # -- looking ------------------------------------------------------------------------------------------------
-
-    @handles(ShowPublish)
-    def show(self, message: ShowPublish) -> PublishInfo:
-        self._ledger.follow()
-        state = find_publish(self._ledger.known, message.publish)
-        return show(state, load(self._blobs, Pinned, state.request.pinned), steps_of(self._events_of(state.id)))
-
-    @handles(ListFiles)
-    def files(self, message: ListFiles) -> FileList:
-        self._ledger.follow()
-        state = find_publish(self._ledger.known, message.publish)
-        found = published_files(state, self._blobs)
-        end = message.offset + message.limit
-        return FileList(files=tuple(found[message.offset : end]), more=end < len(found))
-
-    @handles(ListPublishes)
-    def list(self, message: ListPublishes) -> PublishList:
-        self._ledger.follow()
-        wanted = []
-        for state in sorted(self._ledger.known.all(Publish), key=lambda one: one.requested_at, reverse=True):
-            if message.before and state.id >= message.before:
-                continue
-            if message.failed and (not state.ended or state.made_good_by):
-                continue
-            info = show(state, load(self._blobs, Pinned, state.request.pinned), ())
-            if message.project and info.project.casefold() != message.project.casefold():
-                continue
-            wanted.append(info)
-            if len(wanted) > message.limit:
-                break
-        return PublishList(publishes=tuple(wanted[: message.limit]), more=len(wanted) > message.limit)
 
     def _existing(self, publish: str) -> Publish:
         found = self._ledger.known.get(Publish, publish_stream(publish))

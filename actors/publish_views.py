@@ -1,0 +1,109 @@
+"""Looking at publishes: lists, one with its steps and files, two side by side. It only reads, and so never keeps those
+who publish waiting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from events import publishes
+from events.blobs import Blobs
+from events.decider import Known
+from events.publish_state import Publish
+from events.record import Digest
+from qi.actor import Actor, handles
+from qi.bus import Bus
+from qi.comparison import Ran, compare
+from qi.contracts.compare import ComparePublishes, Comparison
+from qi.contracts.publish import (
+    FileList,
+    ListFiles,
+    ListPublishes,
+    PublishInfo,
+    PublishList,
+    ShowPublish,
+)
+from qi.deciding import follow
+from qi.home import Home
+from qi.manifest import Manifest, Pinned, load
+from qi.publish_view import events_of, find_publish, output_digests, published_files, show, steps_of
+from qi.reading import open_reader
+
+REPLY_MOST_BYTES = 180 * 1024
+
+
+class PublishViews(Actor):
+    """Folds publishes from the log for whoever looks."""
+
+    name = "publish_views"
+
+    def __init__(self, bus: Bus, *, home: str) -> None:
+        super().__init__(bus)
+        self._home = Home(Path(home))
+
+    def setup(self) -> None:
+        self._reader = open_reader(self._home)
+        self._blobs = Blobs(self._home.blobs)
+        self._folded = Known(publishes.FOLDS)
+
+    def teardown(self) -> None:
+        self._reader.close()
+
+    @handles(ShowPublish)
+    def show(self, message: ShowPublish) -> PublishInfo:
+        state = self._find(message.publish)
+        return show(state, self._pinned(state), steps_of(events_of(self._reader, state.id)))
+
+    @handles(ListFiles)
+    def files(self, message: ListFiles) -> FileList:
+        found = published_files(self._find(message.publish), self._blobs)
+        end = message.offset + message.limit
+        return FileList(files=tuple(found[message.offset : end]), more=end < len(found))
+
+    @handles(ListPublishes)
+    def list(self, message: ListPublishes) -> PublishList:
+        follow(self._folded, self._reader)
+        wanted: list[PublishInfo] = []
+        size = 0
+        for state in sorted(self._folded.all(Publish), key=lambda one: one.id, reverse=True):
+            if message.before and state.id >= message.before:
+                continue
+            if message.failed and (not state.ended or state.made_good_by or state.request.mode != "publish"):
+                continue
+            info = show(state, self._pinned(state), ())
+            if message.project and info.project.casefold() != message.project.casefold():
+                continue
+            size += len(self._bus.codec.encode(info))
+            if len(wanted) == message.limit or (wanted and size > REPLY_MOST_BYTES):
+                return PublishList(publishes=tuple(wanted), more=True)
+            wanted.append(info)
+        return PublishList(publishes=tuple(wanted))
+
+    @handles(ComparePublishes)
+    def compare(self, message: ComparePublishes) -> Comparison:
+        return compare(self._ran(self._find(message.first)), self._ran(self._find(message.second)))
+
+    def _find(self, publish: str) -> Publish:
+        follow(self._folded, self._reader)
+        return find_publish(self._folded, publish)
+
+    def _pinned(self, state: Publish) -> Pinned:
+        return load(self._blobs, Pinned, state.request.pinned)
+
+    def _ran(self, state: Publish) -> Ran:
+        pinned = self._pinned(state)
+        manifest = load(self._blobs, Manifest, state.manifest) if state.manifest else None
+        scratch = str(self._home.runs / state.id / "scratch")
+        trees = {addon.name: addon.digest for addon in pinned.addons}
+        trees |= {tree.path: tree.digest for tree in manifest.plugin_trees} if manifest else {}
+        return Ran(
+            publish=state.id,
+            scratch=scratch,
+            pinned=pinned,
+            manifest=manifest,
+            steps=tuple(steps_of(events_of(self._reader, state.id))),
+            outputs=output_digests(state, self._blobs, scratch),
+            trees={
+                name: {file: one.digest for file, one in self._blobs.tree(Digest(digest)).items()}
+                for name, digest in trees.items()
+            },
+        )
