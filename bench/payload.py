@@ -5,9 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from events.ids import new_id
-from events.record import NewEvent, StreamName
+from events.record import DomainEvent, NewEvent, StreamName, event
 
 STREAMS = 997
+
+
+@event("bench.noted")
+class Noted(DomainEvent):
+    """Of the shape that :func:`body` has."""
+
+    project: str
+    entity: str
+    product: str
+    version: int
+    path: str
+    frames: tuple[int, int]
+    bytes: int
+    status: str
+    manifest: str
+    comment: str
+    user: str
+    host: str
 
 
 def body(number: int) -> dict[str, Any]:
@@ -22,11 +40,11 @@ def body(number: int) -> dict[str, Any]:
         "bytes": 1843200 + number,
         "status": "pending_review",
         "manifest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "comment": "Tightened the matte around the lamp, new grade from the review of Monday",
+        "comment": "Tightened the matte around the lamp once more, with the new grade from the review of Monday",
         "user": "adaline.k",
         "host": "ws-0417.lighthouse.example",
     }
 
 
-def new_event(number: int) -> NewEvent:
-    return NewEvent(StreamName(f"bench-{number % STREAMS:06d}"), "bench.noted", body(number), id=new_id())
+def new_event(number: int, streams: int = STREAMS) -> NewEvent:
+    return NewEvent(StreamName(f"bench-{number % streams:06d}"), "bench.noted", body(number), id=new_id())
