@@ -73,17 +73,21 @@ def publishes(
         if as_json:
             document([json_of(bus, info) for info in found])
             return
-    table(
-        ("publish", "state", "version", "product", "entity", "project", "user", "when", "made good by"),
-        [
-            (
-                short(p.publish), state(p.state), "trial" if p.mode == "what_if" else f"v{p.version:03d}" if p.version else "", p.product, p.entity,
-                p.project, p.user, moment(p.requested_at), short(p.made_good_by) if p.made_good_by else "",
-            )
-            for p in found
-        ],
-        empty="no publishes" + (" that failed for good" if failed else "; `qi publish` makes one"),
-    )  # fmt: skip
+    rows = [
+        (
+            short(p.publish), state(p.state), _number(p), p.product, p.entity, p.project, p.user,
+            moment(p.requested_at), short(p.made_good_by) if p.made_good_by else "",
+        )
+        for p in found
+    ]  # fmt: skip
+    columns = ("publish", "state", "version", "product", "entity", "project", "user", "when", "made good by")
+    table(columns, rows, empty="no publishes" + (" that failed for good" if failed else "; `qi publish` makes one"))
+
+
+def _number(info: PublishInfo) -> str:
+    if info.mode == "what_if":
+        return "trial"
+    return f"v{info.version:03d}" if info.version else ""
 
 
 def show(
