@@ -94,7 +94,8 @@ class Publish:
     made_good_by: str = ""
     """Id of the publish that succeeded in its place; its own when it was resumed."""
     requested_at: Micros = UNKNOWN_TIME
-    changed_at: Micros = UNKNOWN_TIME
+    ended_at: Micros = UNKNOWN_TIME
+    """When it last came to an end; what happens afterwards (its worker leaves, another makes it good) moves it not."""
 
     @property
     def is_running(self) -> bool:
@@ -138,9 +139,10 @@ def evolve(state: Publish | None, fact: Fact) -> Publish:
         asked = fact.event
         return Publish(
             fact.stream.partition("-")[2], asked, remap=asked.remap, accept_changed=asked.accept_changed,
-            requested_at=fact.at, changed_at=fact.at,
+            requested_at=fact.at,
         )  # fmt: skip
-    return replace(_folded(state, fact), changed_at=fact.at)
+    now = _folded(state, fact)
+    return replace(now, ended_at=fact.at) if state.is_running and not now.is_running else now
 
 
 def _folded(state: Publish, fact: Fact) -> Publish:

@@ -89,7 +89,7 @@ def show(state: Publish, pinned: Pinned, steps: Iterable[StepInfo]) -> PublishIn
         manifest=state.manifest,
         made_good_by=state.made_good_by,
         requested_at=state.requested_at,
-        finished_at=0 if state.is_running else state.changed_at,
+        finished_at=0 if state.is_running else state.ended_at,
         steps=tuple(steps)[:STEPS_SHOWN],
     )
 

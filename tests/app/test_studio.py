@@ -110,6 +110,8 @@ def test_addons_that_do_not_load_are_reported_and_stop_nobody(tmp_path: Path) ->
                 sys.exit(4)
     """,
     )
+    addon(more, "misset")
+    (more / "misset" / "settings.py").write_text("1 / 0\n", "utf-8")
     addon(
         more,
         "fine",
@@ -123,18 +125,18 @@ def test_addons_that_do_not_load_are_reported_and_stop_nobody(tmp_path: Path) ->
     with start_studio(tmp_path / "home", environment={"QI_ADDON_PATHS": str(more)}) as studio:
         found = {info.name: info for info in studio.bus.request(ListAddons()).addons}
         assert {name: info.status for name, info in found.items()} == {
-            "broken": "failed", "leaving": "failed", "odd": "failed", "quits": "failed", "fine": "running",
-            "local": "running", "media": "found",
+            "broken": "failed", "leaving": "failed", "odd": "failed", "quits": "failed", "misset": "failed",
+            "fine": "running", "local": "running", "media": "found",
         }  # fmt: skip
         assert "SyntaxError" in found["broken"].problem
         status = studio.bus.request(GetStatus())
-        assert len(status.problems) == 4
-        for name in ("broken", "leaving", "odd", "quits"):
+        assert len(status.problems) == 5
+        for name in ("broken", "leaving", "odd", "quits", "misset"):
             assert [problem for problem in status.problems if f"'{name}'" in problem]
         studio.given_project()
 
 
-def test_an_addon_that_hangs_in_its_start_is_given_up_after_its_time(tmp_path: Path) -> None:
+def test_addons_that_hang_are_given_up_together_after_their_time(tmp_path: Path) -> None:
     more = addon(tmp_path / "more", "hangs", code="""
         import time
         from qi.addon import Addon
@@ -143,10 +145,12 @@ def test_an_addon_that_hangs_in_its_start_is_given_up_after_its_time(tmp_path: P
             def setup(self):
                 time.sleep(600)
     """)  # fmt: skip
+    addon(more, "stuck", code="import time\ntime.sleep(600)\n")
     with start_studio(tmp_path / "home", environment={"QI_ADDON_PATHS": str(more)}) as studio:
-        info = next(info for info in studio.bus.request(ListAddons()).addons if info.name == "hangs")
-        assert info.status == "failed"
-        assert "did not start" in info.problem
+        found = {info.name: info for info in studio.bus.request(ListAddons()).addons}
+        for name in ("hangs", "stuck"):
+            assert found[name].status == "failed"
+            assert "did not start" in found[name].problem
         studio.given_project()
         family = family_of(studio.pid)
     wait_until_gone(family)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qi.app.cli.output import Json, document, line, table
-from qi.app.cli.state import options, studio
+from qi.app.cli.state import launch_config, studio
 from qi.contracts.db import CreateEntity, CreateProject, ListEntities, ListProjects, ListTasks
 from qi.contracts.folders import MakeFolders
 from qi.contracts.tracker import Entity, Project
@@ -116,11 +116,7 @@ def list_entities(project: Project_ = "", as_json: Json = False) -> None:
 
 def required(project: str) -> str:
     """The project given with the verb or before it."""
-    found = project or options.get().project or ""
-    if not found:
-        from qi.app.cli.state import launch_config
-
-        found = launch_config().working_project
+    found = project or launch_config().working_project
     if not found:
         raise typer.BadParameter("which project? give --project NAME")
     return found

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from qi.app.cli.output import Json, document, line, moment, table
-from qi.app.cli.state import options, studio
+from qi.app.cli.project import required
+from qi.app.cli.state import launch_config, studio
 from qi.contracts.settings import ExplainSetting, GetSettings, PatchSettings, Setting
 
 verbs = typer.Typer(help="Settings: defaults, then bundle, project, user.", no_args_is_help=True)
@@ -30,7 +31,7 @@ def get(
     as_json: Json = False,
 ) -> None:
     """Effective values."""
-    project = project or options.get().project or ""
+    project = project or launch_config().working_project
     with studio(acts=False) as bus:
         if explain:
             why = bus.request(ExplainSetting(path=path, bundle=bundle, project=project))
@@ -61,9 +62,7 @@ def set_(
 ) -> None:
     """Change one value of one scope."""
     if scope == "project":
-        target = target or project or options.get().project or ""
-        if not target:
-            raise typer.BadParameter("which project? give --project NAME")
+        target = target or required(project)
     change: dict[str, Any] = {"unset": (path,)} if unset else {"settings": (Setting(path=path, value=_parsed(value)),)}
     with studio(acts=True) as bus:
         done = bus.request(PatchSettings(scope=scope, target=target, reason=reason, expected=expected, **change))

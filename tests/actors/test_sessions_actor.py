@@ -1,0 +1,71 @@
+"""Who takes part, as whom, and until when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from qi.contracts.session import EndSession, ListSessions, OpenSession, SessionInfo, StartSession
+from qi.errors import Forbidden, Unauthenticated
+from qi.testing.studio import RunningStudio
+
+
+def sessions(studio: RunningStudio) -> dict[str, SessionInfo]:
+    return {one.id: one for one in studio.bus.request(ListSessions()).sessions}
+
+
+def test_a_participant_is_listed_from_its_join_to_its_leave(studio: RunningStudio) -> None:
+    participant = studio.join()
+    found = sessions(studio)[participant.session]
+    assert (found.kind, found.pid, found.state) == ("cli", os.getpid(), "open")
+    assert found.roles == ("admin",)
+    participant.leave()
+    assert participant.session not in sessions(studio)
+
+
+def test_a_participant_that_is_killed_is_noticed(studio: RunningStudio) -> None:
+    connection = studio.home.connection()
+    assert connection is not None
+    code = (
+        "import sys; from qi.bus import Credentials; from qi.session.participant import Participant\n"
+        f"p = Participant(Credentials({connection.url!r}, 'session', sys.stdin.readline().strip()), kind='cli')\n"
+        "p.join(); print(p.session, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(connection.password + "\n")
+        process.stdin.flush()
+        session = process.stdout.readline().strip()
+        assert sessions(studio)[session].pid == process.pid
+        process.send_signal(signal.SIGKILL)
+
+    studio.wait_for(lambda: session not in sessions(studio) or None, f"qi.session.{session}.>", 10)
+
+
+def test_a_session_ends_only_itself_and_its_children(studio: RunningStudio) -> None:
+    other = studio.join()
+    with pytest.raises(Forbidden):
+        studio.bus.request(EndSession(id=other.session))
+    assert other.session in sessions(studio)
+    other.leave()
+
+
+def test_nobody_but_the_studio_opens_a_session_for_another(studio: RunningStudio) -> None:
+    with pytest.raises(Forbidden):
+        studio.bus.request(StartSession(id="mine", kind="worker", user="somebody"))
+
+
+def test_a_made_up_token_opens_nothing(studio: RunningStudio) -> None:
+    with pytest.raises(Unauthenticated):
+        studio.join("made-up")
+    participant = studio.join()
+    with pytest.raises(Unauthenticated):
+        participant.bus.request(OpenSession(kind="cli", token="made-up"))
+    participant.leave()
