@@ -12,10 +12,10 @@ from events.store import Append
 from qi import deciding
 from qi.deciding import follow, known_at
 
-A, B = StreamName("tally-a"), StreamName("tally-b")
+A, B = StreamName("abacus-a"), StreamName("abacus-b")
 
 
-@event("tally.counted")
+@event("sum.counted")
 class Counted(DomainEvent):
     n: int
 
@@ -30,12 +30,12 @@ def add(state: Tally | None, fact: Fact) -> Tally:
     return Tally((state.n if state else 0) + fact.event.n, fact.meta.user)
 
 
-FOLDS = {"tally": add}
+FOLDS = {"abacus": add}
 
 
 def log(*counts: tuple[StreamName, int], user: str = "ada") -> MemoryStore:
     store = MemoryStore()
-    events = tuple(NewEvent(stream, "tally.counted", {"n": n}) for stream, n in counts)
+    events = tuple(NewEvent(stream, "sum.counted", {"n": n}) for stream, n in counts)
     store.append(Append(events, meta=Meta(user=user)))
     return store
 
@@ -59,7 +59,7 @@ def test_a_fold_goes_on_where_it_stood(page: int, monkeypatch: pytest.MonkeyPatc
     store = log((A, 1), (B, 2), (A, 3))
     known = known_at(store, FOLDS, Position(2))
     assert (shown(known), known.position) == ({A: 1, B: 2}, 2)
-    store.append(Append((NewEvent(B, "tally.counted", {"n": 5}),)))
+    store.append(Append((NewEvent(B, "sum.counted", {"n": 5}),)))
     follow(known, store)
     assert shown(known) == {A: 4, B: 7}
 
@@ -71,11 +71,11 @@ def test_a_fold_of_the_past_stops_there() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "error"),
-    [(NewEvent(A, "tally.unheard", {}), NotFound), (NewEvent(A, "tally.counted", {"n": "x"}), Invalid)],
+    [(NewEvent(A, "sum.unheard", {}), NotFound), (NewEvent(A, "sum.counted", {"n": "x"}), Invalid)],
 )
 def test_an_event_that_cannot_be_folded_is_named_and_stood_before(bad: NewEvent, error: type[Exception]) -> None:
     store = log((A, 1), (A, 2))
-    store.append(Append((bad, NewEvent(A, "tally.counted", {"n": 9}))))
+    store.append(Append((bad, NewEvent(A, "sum.counted", {"n": 9}))))
     known = Known(FOLDS)
     with pytest.raises(error) as caught:
         follow(known, store)
