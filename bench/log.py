@@ -28,8 +28,11 @@ from events.store import Append
 from events.views import Views
 from qi.deciding import follow
 
-BATCH_EVENTS = 100
-BATCHES_A_COMMIT = 20
+APPEND_EVENTS = 4
+"""Most decisions record few events."""
+
+APPENDS_A_COMMIT = 250
+PEER_SAVE_EVENTS = 100
 PEER_SHARE = 0.2
 """The peer's log is this much of Qi's: both read in pages, so their rates do not depend on the length."""
 
@@ -43,10 +46,10 @@ def big_log(events: int) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     store = SqliteStore(folder / "events.db")
     group: list[Append] = []
-    for start in range(0, events, BATCH_EVENTS):
-        made = tuple(map(new_event, range(start, min(start + BATCH_EVENTS, events))))
+    for start in range(0, events, APPEND_EVENTS):
+        made = tuple(map(new_event, range(start, min(start + APPEND_EVENTS, events))))
         group.append(Append(made, meta=Meta("adaline.k", new_id(), "ws-0417", new_id(), new_id())))
-        if len(group) == BATCHES_A_COMMIT:
+        if len(group) == APPENDS_A_COMMIT:
             store.append_batch(group)
             group = []
     store.append_batch(group)
@@ -65,7 +68,7 @@ def peer_log(events: int) -> Any:
     for number in range(events - len(notes)):
         note = notes[number % len(notes)]
         note.note(body(number))
-        if len(note.pending_events) > BATCH_EVENTS:
+        if len(note.pending_events) > PEER_SAVE_EVENTS:
             app.save(note)
     app.save(*notes)
     return app

@@ -12,7 +12,7 @@ from typing import Any
 from events.catalog import Decoders, encode_change
 from events.decider import Decision, Fact, Folds, Known, decision
 from events.errors import QiError
-from events.record import Position
+from events.record import Meta, Position
 from events.store import EventReader, decode_meta
 from qi import context
 from qi.contracts.log import Appended, AppendEvents
@@ -33,6 +33,7 @@ def follow(known: Known, reader: EventReader, upto: Position | None = None) -> N
     Raises :class:`NotFound` for a type that is not known here and :class:`Invalid` for a payload that does not fit;
     their data names the `position`, and `known` stands before it.
     """
+    said, caused = "", Meta()
     while page := reader.rows(known.position, PAGE_EVENTS, known.categories, COLUMNS):
         if upto is not None:
             page = [row for row in page if row[0] <= upto]
@@ -42,7 +43,9 @@ def follow(known: Known, reader: EventReader, upto: Position | None = None) -> N
             except QiError as error:
                 error.data.setdefault("position", position)
                 raise
-            known.follow(Fact(stream, version, event, position, event_id, at, decode_meta(meta)))
+            if meta != said:  # the events of one append share it
+                said, caused = meta, decode_meta(meta)
+            known.follow(Fact(stream, version, event, position, event_id, at, caused))
         if len(page) < PAGE_EVENTS:
             return
 
