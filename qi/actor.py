@@ -172,7 +172,6 @@ class Actor(pykka.ThreadingActor):
         self._identities_age = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        self._left = False
         self._name_in_head = self.name.encode()
         self._id = new_id()
         self._stats = Statistics()
@@ -316,8 +315,6 @@ class Actor(pykka.ThreadingActor):
 
     def _unwelcome(self, endpoint: Endpoint, msg: Message) -> QiError | None:
         """Why a request does not even reach the mailbox; bus thread."""
-        if self._left:
-            return self._stopping_now()
         # A loop is told here: the actor's own thread waits for the answer of this very request.
         if msg.head is not None and self._name_in_head in msg.head:
             try:
@@ -352,18 +349,16 @@ class Actor(pykka.ThreadingActor):
         self._timers.append(self._bus.every(seconds, due))
 
     def _leave(self) -> None:
-        # Set before the first unsubscribe, which waits for the bus thread: all that came in earlier is in the mailbox
-        # then, all that comes later is refused on arrival.
-        self._left = True
         self._bus.services.remove(self)
         while self._timers:
             self._timers.pop().cancel()
         while self._subscriptions:
             self._bus.unsubscribe(self._subscriptions.pop())
-        # Whoever still waits in the mailbox is answered now rather than left to its deadline.
+        # An unsubscribe delivers what was on its way, so all is here: it is answered now, not left to its deadline.
         for item in self.mailbox.empty_out():
             if isinstance(item, Call):
-                self._refuse(item.msg, self._stopping_now())
+                error = Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
+                self._refuse(item.msg, error)
 
     def _hear(self, fact: Fact) -> None:
         self.mailbox.took(len(fact.msg.data))
@@ -516,9 +511,6 @@ class Actor(pykka.ThreadingActor):
             data = self._bus.codec.encode(type(error)(error.message[:1000]).as_reply())
         with self._guarded("refusing"):
             self._bus.publish(msg.reply, data, headers=headers)
-
-    def _stopping_now(self) -> QiError:
-        return Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
 
     @staticmethod
     def _enter(here: context.Context, caller: Identity) -> None:

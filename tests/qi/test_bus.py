@@ -397,6 +397,7 @@ def test_a_request_that_outlived_its_caller_is_not_sent() -> None:
             bus.request(a.Say(text="expired"), timeout_s=0.05)
         assert bus.request(a.Say(text="after", command="c1"), timeout_s=20).text == "after"
         assert len(echo.contexts) == 1
+        assert echo._stats.errors == 0, "it reached the service, which had to turn it away"
 
 
 def test_a_broker_that_stands_still_costs_requests_but_no_connection() -> None:
