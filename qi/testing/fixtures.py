@@ -10,6 +10,7 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ class Said:
 @pytest.fixture
 def qi(studio: RunningStudio, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Runs one `qi` command on the studio's home."""
-    from qi.app.cli.main import main
+    (command,) = entry_points(group="console_scripts", name="qi")
+    main = command.load()
 
     def run(*arguments: str, home: Path | None = None) -> Said:
         capsys.readouterr()
