@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,11 @@ from qi.errors import Forbidden, Invalid, NotFound
 from qi.home import Home
 from qi.reading import open_reader
 
+ANSWER_KEPT_S = 2.0
+"""How long a renamed project may still be found under its old name."""
+
+ANSWERS_MOST = 1_000
+
 SCOPE_PERMISSION = {
     "bundle": "settings.write.bundle",
     "project": "settings.write.project",
@@ -59,14 +66,28 @@ class Settings(Actor):
         self._reader = open_reader(self._home)
         self._ledger = Ledger(self._reader, {**settings.FOLDS, **bundles.FOLDS}, self.request)
         self._schemas: dict[tuple[tuple[str, str], ...], Schemas] = {}
+        # An answer holds as long as no bundle and no setting changed; projects are the tracker's, hence the time.
+        self._answers: dict[tuple[str, ...], tuple[Position, float, SettingsValues]] = {}
 
     def teardown(self) -> None:
         self._reader.close()
 
     @handles(GetSettings)
     def get(self, message: GetSettings) -> SettingsValues:
-        position = Position(message.at) if message.at else self._ledger.follow()
-        known = known_at(self._reader, self._folds, position) if message.at else self._ledger.known
+        if message.at:
+            position = Position(message.at)
+            return self._values(message, known_at(self._reader, self._folds, position), position)
+        position, known = self._ledger.follow(), self._ledger.known
+        asked = (message.addon, message.path, message.bundle, message.project, message.user or self.caller.user)
+        kept = self._answers.get(asked)
+        if kept is None or kept[0] != known.position or kept[1] < time.monotonic():
+            if len(self._answers) >= ANSWERS_MOST:
+                self._answers.clear()
+            made = self._values(message, known, position)
+            kept = self._answers[asked] = (known.position, time.monotonic() + ANSWER_KEPT_S, made)
+        return replace(kept[2], position=position)
+
+    def _values(self, message: GetSettings, known: Known, position: Position) -> SettingsValues:
         bundle = self.request(GetBundle(bundle=message.bundle, at=message.at))
         layers = self._layers(known, bundle, message.project, message.user or self.caller.user)
         schemas = self._of(bundle)

@@ -42,9 +42,7 @@ def main() -> int:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     size = Size(rounds=given.rounds, events=given.events)
     began = time.monotonic()
-    results = [
-        (row, _measured(row, size)) for row in ROWS if not given.names or row.key in given.names
-    ]
+    results = [(row, _measured(row, size)) for row in ROWS if not given.names or row.key in given.names]
     document = {"machine": machine(), "seconds": round(time.monotonic() - began), "rows": list(map(_entry, results))}
     if given.json:
         print(json.dumps(document, indent=2))
@@ -85,8 +83,8 @@ def _entry(result: tuple[Row, Samples]) -> dict[str, Any]:
 def cells(row: Row, samples: Samples) -> tuple[str, ...]:
     """Name, Qi, peer, ratio, budget, goal, verdict."""
     sign, mark = ("≥" if row.better == "more" else "≤"), (" x" if samples.peer else f" {row.unit}")
-    peer = _figure(statistics.median(samples.peer), row.unit) if samples.peer else "–"
-    ratio = f"{samples.score:.2f} x" if samples.peer else "–"
+    peer = _figure(statistics.median(samples.peer), row.unit) if samples.peer else "-"
+    ratio = f"{samples.score:.2f} x" if samples.peer else "-"
     return (
         row.name, _figure(statistics.median(samples.qi), row.unit), peer, ratio,
         f"{sign} {row.budget:g}{mark}", f"{row.goal:g}{mark}", row.verdict(samples.score),
@@ -124,9 +122,8 @@ def write(document: dict[str, Any], results: Sequence[tuple[Row, Samples]]) -> N
 
 
 def _range(samples: Sequence[float]) -> str:
-    return f"{min(samples):,.3g} – {max(samples):,.3g}" if max(samples) < 100 else (
-        f"{min(samples):,.0f} – {max(samples):,.0f}"
-    )
+    low, high = min(samples), max(samples)
+    return f"{low:,.0f} to {high:,.0f}" if high >= 100 else f"{low:.3g} to {high:.3g}"
 
 
 def _peer_range(samples: Samples) -> str:

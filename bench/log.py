@@ -125,9 +125,7 @@ def in_memory(size: Size) -> Samples:
     return made
 
 
-UPSERT = (
-    "INSERT INTO note VALUES (?, 1, ?) ON CONFLICT (stream) DO UPDATE SET count = count + 1, path = excluded.path"
-)
+UPSERT = "INSERT INTO note VALUES (?, 1, ?) ON CONFLICT (stream) DO UPDATE SET count = count + 1, path = excluded.path"
 
 
 class NoteTable:

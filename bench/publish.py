@@ -28,15 +28,15 @@ LIMIT_S = 120.0
 
 NOOP = "class Noop{number:03d}(pyblish.api.ContextPlugin):\n    order = {order}\n    def process(self, context): pass\n"
 
-STAMP = '''
+STAMP = """
 class {name}(pyblish.api.ContextPlugin):
     order = {order}
     def process(self, context):
         with open({file!r}, "a") as file:
             file.write(f"{{time.perf_counter()}}\\n")
-'''
+"""
 
-HOLD = '''
+HOLD = """
 class Hold(pyblish.api.ContextPlugin):
     order = pyblish.api.ValidatorOrder
     def process(self, context):
@@ -44,7 +44,7 @@ class Hold(pyblish.api.ContextPlugin):
             file.write(str(os.getpid()))
         os.rename({file!r} + ".part", {file!r})
         threading.Event().wait()
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,12 @@ from typing import Any
 from actors.history import HistoryIndex
 from bench.log import big_log
 from bench.row import Row, Samples, Size
+from events.bundle_events import BundleSettingsChanged
+from events.bundles import bundle_stream
+from events.catalog import encode_change
 from events.head import HeadFile
 from events.ids import new_id
+from events.record import Change
 from events.sqlite import SqliteReader
 from events.views import Views
 from qi import context
@@ -22,9 +26,9 @@ from qi.actor import Actor
 from qi.app.launch import read_launch_config
 from qi.app.studio import Studio
 from qi.bus import Bus
-from qi.contracts.bundles import CreateBundle
+from qi.contracts.bundles import GetBundle
 from qi.contracts.db import CreateProject
-from qi.contracts.log import ReadLog
+from qi.contracts.log import AppendEvents, ReadLog
 from qi.contracts.settings import ExplainSetting, GetSettings, PatchSettings, Setting
 from qi.home import Home
 from qi.messages import Request
@@ -77,13 +81,23 @@ def studio(events: int) -> Iterator[Studio]:
 
 
 def _given_layers(bus: Bus) -> dict[str, str]:
-    """A project and a dev bundle whose settings differ from the defaults, and a user's; what to ask for."""
+    """Differences from the defaults in production's bundle, a project and a user; what to ask for."""
     bus.request(CreateProject(name="Lighthouse", command=new_id()))
-    bus.request(CreateBundle(name="next", reason="bench", dev=True, command=new_id()))
-    for scope, target, group in (("bundle", "next", 0), ("project", "Lighthouse", 1), ("user", "adaline.k", 2)):
+    bundle = bus.request(GetBundle(bundle="production"))
+    changed = [
+        BundleSettingsChanged(
+            addon="fields", path=("group0", f"field{n}"), was_set=False, old=None, is_set=True, new=f"bundle {n}",
+            reason="bench", schema="1.0.0",
+        )
+        for n in range(20)
+    ]  # fmt: skip
+    # Past the domain, which rightly refuses to change a frozen bundle.
+    stream = bundle_stream(bundle.id)
+    bus.request(AppendEvents(events=tuple(encode_change(Change(stream, one)) for one in changed), expected={}))
+    for scope, target, group in (("project", "Lighthouse", 1), ("user", "adaline.k", 2)):
         values = tuple(Setting(path=f"fields.group{group}.field{n}", value=f"{scope} {n}") for n in range(20))
         bus.request(PatchSettings(scope=scope, target=target, settings=values, reason="bench", command=new_id()))
-    return {"bundle": "next", "project": "Lighthouse", "user": "adaline.k"}
+    return {"project": "Lighthouse", "user": "adaline.k"}
 
 
 def _actor(made: Studio, name: str) -> Actor:
