@@ -106,10 +106,12 @@ def write(document: dict[str, Any], results: Sequence[tuple[Row, Samples]]) -> N
     """Replace the measured part of the results; what people wrote above it stays."""
     about = document["machine"]
     libraries = ", ".join(f"{name} {number}" for name, number in about["libraries"].items())
-    lines = [
-        MARK, "",
+    where = (
         f"Measured on {about['date']}: {about['cores']} cores ({about['processor']}), {about['memory_gib']} GiB, "
-        f"{about['system']}, Python {about['python']}, load {about['load']} at the end; {libraries}.", "",
+        f"{about['system']}, Python {about['python']}, load {about['load']} at the end; {libraries}."
+    )
+    lines = [
+        MARK, "", where, "",
         "| row | what | Qi | peer | ratio | budget | goal | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(f"| `{row.key}` | {' | '.join(cells(row, samples))} |" for row, samples in results), "",
