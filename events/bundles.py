@@ -282,7 +282,7 @@ def _editable(view: View, bundle: str) -> Bundle:
     if found.state != "dev":
         raise Locked(
             f"bundle '{found.name}' is frozen: it never changes",
-            remedy=f"Amend it ('qi bundle amend {found.name}'): that makes a changed copy.", bundle=bundle,
+            remedy="Create another one with what is to be different, and promote that.", bundle=bundle,
         )  # fmt: skip
     return found
 

