@@ -10,7 +10,7 @@ import pytest
 
 from events.ids import new_id
 from qi.contracts.bundles import CreateBundle
-from qi.contracts.compare import Comparison, ComparePublishes
+from qi.contracts.compare import ComparePublishes, Comparison
 from qi.contracts.publish import ListPublishes
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.studio import RunningStudio, Shot
