@@ -1,6 +1,6 @@
 """Entry point: global options, verbs, errors to exit codes. Main thread.
 
-Verbs import what they need when they run, so that `qi --help` answers at once.
+Verbs are imported when they are called, so that `qi --help` answers at once.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from qi.app.cli import bundle, demo, history, log, project, publish, replay, settings, studio, user
 from qi.app.cli.state import Options, options
+from qi.app.cli.verbs import Verbs
 from qi.errors import QiError
 
 EXIT_CODES = {400: 2, 401: 5, 403: 5, 404: 2, 409: 4, 410: 2, 422: 2, 423: 4, 429: 6, 503: 3, 504: 6}
@@ -23,6 +23,7 @@ USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ =
 
 app = typer.Typer(
     name="qi",
+    cls=Verbs,
     help="Publish, load and manage versions; see what changed, who changed it, and do it again.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -42,10 +43,6 @@ def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     options.set(Options(home, connect, project, headless, debug))
-
-
-for module in (demo, studio, user, project, publish, replay, history, log, bundle, settings):
-    module.add_to(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

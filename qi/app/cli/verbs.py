@@ -1,0 +1,55 @@
+"""The verbs, and where each is written: a verb's module is imported when the verb is called. Main thread."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": (
+        "demo",
+        ("Set up a studio, publish a sequence, lose the tracker on the way, replay to success, read what happened."),
+    ),
+    "serve": ("studio", "Run the studio here until it is stopped."),
+    "status": ("studio", "What runs: services, addons, sessions."),
+    "stop": ("studio", "Stop the studio that runs on this home."),
+    "doctor": ("studio", "Check what Qi needs, and what the studio says of itself; exits 1 when something is wrong."),
+    "subjects": ("studio", "Every topic: who may ask it, what it answers."),
+    "login": ("user", "Log in: commands on this home are this user's until `qi logout`."),
+    "logout": ("user", "Forget the log-in of this home."),
+    "publish": ("publish", "Publish files as the next version of a product."),
+    "publishes": ("publish", "All publishes, newest first."),
+    "show": ("publish", "One publish: its steps, its version, its error."),
+    "cancel": ("publish", "Call a publish off."),
+    "replay": ("replay", "Do a publish again with exactly what it had, or try it with something else."),
+    "history": ("history", "What changed, who changed it, and why."),
+    "user": ("user", "Users and their roles."),
+    "project": ("project", "Projects."),
+    "entity": ("project", "Sequences, shots and assets of a project."),
+    "log": ("log", "The log: everything that ever changed."),
+    "bundle": ("bundle", "Bundles: which addons, settings and environment belong together."),
+    "settings": ("settings", "Settings: defaults, then bundle, project, user."),
+}  # fmt: skip
+"""Verb → its module in this package, and its line in the help."""
+
+
+class Verbs(TyperGroup):
+    """Lists the verbs without importing them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in VERBS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, load(listed.name) if listed and listed.name else listed, rest
+
+
+def load(verb: str) -> Any:
+    """The command itself; `verb` is one of :data:`VERBS`."""
+    made = typer.Typer()
+    import_module(f"qi.app.cli.{VERBS[verb][0]}").add_to(made)
+    return typer.main.get_group(made).commands[verb]
