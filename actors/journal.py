@@ -12,6 +12,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from events import store
 from events.errors import QiError
 from events.record import Meta, Position, StreamName, Version
 from events.sqlite import SqliteStore
@@ -21,7 +22,7 @@ from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
 from qi.bus import Bus
-from qi.contracts.log import Appended, AppendEvents, BackupLog, LogBackup, LogWriter, WhoWrites
+from qi.contracts.log import AppendEvents, BackupLog, LogBackup, LogWriter, WhoWrites
 from qi.errors import Conflict, NotFound, Unavailable
 from qi.home import Home
 
@@ -57,21 +58,12 @@ class Journal(Actor):
             self._state.close()
 
     @handles_batch(AppendEvents)
-    def append(self, group: list[Asked]) -> list[Appended | QiError]:
+    def append(self, group: list[Asked]) -> list[store.Appended | QiError]:
         result = self._writer.append([_append(asked) for asked in group])
         for row in result.rows:
             self._announce(row)
-        return [
-            answer
-            if isinstance(answer, QiError)
-            else Appended(
-                first=answer.first,
-                last=answer.last,
-                versions={str(stream): int(version) for stream, version in answer.versions.items()},
-                repeated=answer.repeated,
-            )
-            for answer in result.answers
-        ]
+        # The store's answer has the shape of the reply.
+        return result.answers
 
     @handles(BackupLog)
     def backup(self, message: BackupLog) -> LogBackup:
