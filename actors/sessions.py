@@ -160,7 +160,7 @@ class Sessions(Actor):
 
     def _changed(self, session: str) -> None:
         """Every service forgets whom it took the session for, before it hears the session's next request."""
-        self._identities.pop(session, None)
+        self._callers.forget()
         self._bus.publish(f"qi.session.{session}.identity", b"")
 
     def _current(self, session: str) -> SessionInfo:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 import pykka
@@ -22,15 +21,30 @@ from pykka._envelope import Envelope
 from events.ids import new_id
 from qi import context
 from qi.bus import Bus, Subscription, Timer
+from qi.callers import Callers
 from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
-from qi.errors import BadRequest, Busy, DeadlineExceeded, Forbidden, Loop, QiError, Unauthenticated
+from qi.endpoints import (
+    Asked,
+    Call,
+    Endpoint,
+    Fact,
+    Tick,
+    every,
+    handles,
+    handles_batch,
+    listens,
+    members,
+)
+from qi.errors import BadRequest, Busy, DeadlineExceeded, Loop, QiError
 from qi.identity import STUDIO_IDENTITY, Identity, studio_for
 from qi.mailbox import Mailbox
-from qi.messages import MAX_MESSAGE_BYTES, PUBLIC, SERVICE, STUDIO_ONLY, Address, Request
+from qi.messages import MAX_MESSAGE_BYTES, SERVICE, Address, Request
 from qi.statistics import Statistics
 from qi.wire import Message
+
+__all__ = ["Actor", "Asked", "Endpoint", "Fatal", "every", "handles", "handles_batch", "listens", "members"]
 
 log = logging.getLogger("qi.actor")
 
@@ -38,8 +52,6 @@ A = TypeVar("A", bound="Actor")
 M = TypeVar("M", bound=Request[Any])
 R = TypeVar("R")
 
-IDENTITY_KEPT_S = 3.0
-IDENTITIES_MOST = 10_000
 IDENTITY_CHANGES = ("qi.session.*.identity", "qi.event.user.>")
 """On these a session's user or a user's roles have changed: what was known of anybody counts no more."""
 BATCH_MOST = 256
@@ -49,92 +61,6 @@ STOPPING_RETRY_MS = 500
 
 class Fatal(Exception):  # noqa: N818 - it names what the supervisor does with it
     """Raised by a handler whose actor cannot go on; the supervisor starts a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One topic an actor serves."""
-
-    kind: type[Request[Any]]
-    method: str
-    batch: bool = False
-    guard: str = ""
-    """Permission asked of the caller."""
-
-
-@dataclass(slots=True)
-class Call:
-    """A request on its way from the bus thread to the actor's."""
-
-    endpoint: Endpoint
-    msg: Message
-    arrived: float
-    caller: str
-
-
-@dataclass(slots=True)
-class Tick:
-    """A timer's call on its way to the actor's thread."""
-
-    method: str
-    waiting: bool = False
-
-
-@dataclass(slots=True)
-class Fact:
-    """An announcement on its way to a listener."""
-
-    method: str
-    msg: Message
-
-
-def handles(kind: type[Request[R]]) -> Callable[[Callable[[A, Any], R | Future[R]]], Callable[[A, Any], R | Future[R]]]:
-    """Serve a topic: the method takes the message and returns its reply, or a future of it."""
-
-    def mark(method: Callable[[A, Any], Any]) -> Callable[[A, Any], Any]:
-        method.__dict__["_qi_endpoint"] = Endpoint(kind, method.__name__, guard=kind.needs)
-        return method
-
-    return mark
-
-
-def handles_batch(kind: type[Request[R]]) -> Callable[[Callable[[A, Any], Any]], Callable[[A, Any], Any]]:
-    """Serve a topic in groups: the method takes a list of :class:`Asked` and returns a reply (or QiError) for each."""
-
-    def mark(method: Callable[[A, Any], Any]) -> Callable[[A, Any], Any]:
-        method.__dict__["_qi_endpoint"] = Endpoint(kind, method.__name__, batch=True, guard=kind.needs)
-        return method
-
-    return mark
-
-
-def listens(subject: str) -> Callable[[Callable[[A, Any], None]], Callable[[A, Any], None]]:
-    """Be told of facts: the method takes the raw payload of every message on `subject` (wildcards allowed)."""
-
-    def mark(method: Callable[[A, Any], None]) -> Callable[[A, Any], None]:
-        method.__dict__["_qi_listens"] = subject
-        return method
-
-    return mark
-
-
-def every(seconds: float) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
-    """Be called again and again; a call is left out while the last one still waits in the mailbox."""
-
-    def mark(method: Callable[[A], None]) -> Callable[[A], None]:
-        method.__dict__["_qi_every"] = seconds
-        return method
-
-    return mark
-
-
-@dataclass(slots=True)
-class Asked:
-    """One request of a group, with the context it came in."""
-
-    message: Any
-    context: context.Context
-    caller: Identity
 
 
 _caller: ContextVar[Identity] = ContextVar("qi_caller", default=STUDIO_IDENTITY)
@@ -168,8 +94,7 @@ class Actor(pykka.ThreadingActor):
         self._address: Address = SERVICE
         self._subscriptions: list[Subscription] = []
         self._timers: list[Timer] = []
-        self._identities: dict[str, tuple[float, Identity]] = {}
-        self._identities_age = 0
+        self._callers = Callers(self.name, lambda session: self.identify(session))
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._name_in_head = self.name.encode()
@@ -309,9 +234,7 @@ class Actor(pykka.ThreadingActor):
         self._subscriptions.append(self._bus.subscribe(subject, arrive, queue=self.name))
 
     def _forget_identities(self, _: Message) -> None:
-        """Bus thread, ahead of every request that comes after the change."""
-        self._identities_age += 1
-        self._identities.clear()
+        self._callers.forget()
 
     def _unwelcome(self, endpoint: Endpoint, msg: Message) -> QiError | None:
         """Why a request does not even reach the mailbox; bus thread."""
@@ -432,7 +355,7 @@ class Actor(pykka.ThreadingActor):
         if said.deadline is not None and time.monotonic() >= said.deadline:
             raise DeadlineExceeded("the request waited past its deadline", actor=self.name)
         said.check(self.name)
-        caller = self._known(call.caller, call.endpoint.guard, said.deadline)
+        caller = self._callers.admit(call.caller, call.endpoint.guard, said.deadline)
         message = self._bus.codec.decode(call.endpoint.kind, call.msg.data)
         if not caller.is_studio:
             session, user, host = caller.session, caller.user, caller.host
@@ -445,37 +368,6 @@ class Actor(pykka.ThreadingActor):
         cause, path = said.cause or command, (*said.path, self.name)
         carried = context.Context(said.trace, cause, command or said.command, said.deadline, path, session, user, host)
         return Asked(message, carried, caller)
-
-    def _known(self, session: str, guard: str, deadline: float | None) -> Identity:
-        if session == STUDIO:
-            return STUDIO_IDENTITY
-        if guard == STUDIO_ONLY:
-            raise Forbidden("only the studio itself may ask this", session=session)
-        if guard == PUBLIC:
-            return Identity(session, "")
-        kept = self._identities.get(session)
-        if kept is None or kept[0] < time.monotonic():
-            if len(self._identities) > IDENTITIES_MOST:
-                self._identities.clear()
-            age = self._identities_age
-            # Looking up who asks is no part of the tree of what is asked.
-            with context.use(context.Context(trace=new_id(), path=(self.name,), deadline=deadline)):
-                found = self.identify(session)
-            if not found.user:
-                # Not kept: it may log in at any moment.
-                raise Unauthenticated("nobody has logged in here", remedy="log in with `qi login`", session=session)
-            kept = (time.monotonic() + IDENTITY_KEPT_S, found)
-            if age == self._identities_age:
-                self._identities[session] = kept
-        found = kept[1]
-        if not found.may(guard):
-            raise Forbidden(
-                f"'{found.user}' may not do this: it needs the permission '{guard}'",
-                remedy="ask somebody with the role admin to grant you a role that has it",
-                user=found.user,
-                permission=guard,
-            )
-        return found
 
     def _reply(self, msg: Message, answer: Any) -> None:
         if not msg.reply:
@@ -536,11 +428,3 @@ class Actor(pykka.ThreadingActor):
 
     def _pong(self, _: Ping) -> Pong:
         return Pong(name=self.name, state=self.health())
-
-
-def members(cls: type) -> Iterable[Any]:
-    """Every method of a class that can carry a mark, the most derived of each name."""
-    seen: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        seen.update({k: v for k, v in vars(base).items() if callable(v) and hasattr(v, "__dict__")})
-    return seen.values()

@@ -88,6 +88,8 @@ class Echo(Actor):
     @handles(Wait)
     def wait(self, _: Wait) -> Done:
         self.entered.set()
+        # For a test in another process.
+        self._bus.publish("qi.feed.test.entered", b"")
         if not self.go_on.wait(20):
             raise TimeoutError("the test never let go")
         return Done()

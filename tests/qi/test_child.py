@@ -140,7 +140,9 @@ def test_a_child_ends_with_its_parent_even_when_that_is_killed(mood: str) -> Non
 
 def test_a_child_that_does_not_stop_is_killed(mesh: Mesh, bus: Bus) -> None:
     child = InProcess(ECHO, mesh.broker.service, STUDIO)
+    entered: list[str] = []
+    bus.subscribe("qi.feed.test.entered", lambda msg: entered.append(msg.subject))
     bus.ask(a.Wait(), timeout_s=30)
-    bus.flush()
+    eventually(lambda: entered, what="the child at work")
     assert child.stop(0.2) is False
     assert gone(child.pid)

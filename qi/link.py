@@ -1,0 +1,418 @@
+"""The connection to the broker: one thread with an event loop and the NATS client, for a whole process.
+
+Nobody else touches the client. Other threads leave messages in the *outbox*; one wake-up of the loop sends all that
+wait (an actor that waited for its own publish would lose four fifths of its rate). Subscriptions call back on the bus
+thread and must do O(1) work there. Pure standard library and nats-py, so that it also runs inside a DCC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+import nats.errors
+
+from events.ids import new_id
+from qi.context import Context
+from qi.errors import BadRequest, Busy, Unavailable
+from qi.messages import MAX_MESSAGE_BYTES
+from qi.wire import Callback, Message, Wire, frame
+
+log = logging.getLogger("qi.bus")
+
+CONNECT_TIMEOUT_S = 2
+PING_INTERVAL_S = 15
+RECONNECT_PAUSE_S = 0.25
+WATCHDOG_EVERY_S = 5.0
+WATCHDOG_FLUSH_S = 2
+STOP_LIMIT_S = 5
+OUTBOX_LIMIT_BYTES = 32 * 1024 * 1024
+PROBLEMS_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How this process reaches the broker."""
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One subject this process listens to; survives reconnects and a replaced connection."""
+
+    subject: str
+    queue: str
+    callback: Callback
+    sid: int = 0
+
+
+class Timer:
+    """A repeated call on the bus thread, until it is cancelled. Any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], None]) -> None:
+        self._loop, self._seconds, self._callback = loop, seconds, callback
+        self._cancelled = False
+        loop.call_soon_threadsafe(self._next)
+
+    def _next(self) -> None:
+        if not self._cancelled:
+            self._loop.call_later(self._seconds, self._due)
+
+    def _due(self) -> None:
+        if not self._cancelled:
+            self._callback()
+            self._next()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+
+class Outgoing(NamedTuple):
+    subject: str
+    data: bytes
+    reply: str
+    headers: dict[str, str] | None
+    context: Context | None
+    """Of a request: its headers are written when it leaves, because they hold the remaining time."""
+
+
+class Link:
+    """Connects, listens, sends. What replies mean is for :class:`qi.bus.Bus`, which fills in the three hooks.
+
+    Methods are for any thread but the bus thread, unless they say more.
+    """
+
+    def __init__(self, credentials: Credentials, *, name: str, watchdog_every_s: float) -> None:
+        self.name = name
+        self._credentials = credentials
+        self._watchdog_every_s = watchdog_every_s
+        self._loop = _new_loop()
+        self._thread = threading.Thread(target=self._run, name="qi-bus", daemon=True)
+        self._client = Wire()
+        self._inbox = f"_INBOX.{new_id()}"
+        self._subscriptions = [Subscription(f"{self._inbox}.*", "", self._on_answer)]
+        self._outbox: deque[Outgoing] = deque()
+        self._outbox_bytes = 0
+        self._draining = False
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._problems: deque[str] = deque(maxlen=PROBLEMS_KEPT)
+        self.reconnects = 0
+        self.dropped = 0
+
+    # -- hooks; bus thread, except the last ----------------------------------------------------------------------
+
+    def _on_answer(self, msg: Message) -> None:
+        """A message to this process's inbox."""
+
+    def _under_way(self) -> list[Outgoing]:
+        """What to send again after the connection broke: nobody knows which of it got through."""
+        return []
+
+    def _end_overdue(self) -> None:
+        """Called by the watchdog."""
+
+    def _give_up_waiting(self) -> None:
+        """The connection is gone for good; any thread."""
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Connect. Raises :class:`Unavailable` when the broker does not answer or refuses the credentials."""
+        self._thread.start()
+        try:
+            self._on_loop(self._start(), CONNECT_TIMEOUT_S * 3)
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            self.stop()
+            raise Unavailable(
+                f"no broker at {self._credentials.url}: {error or type(error).__name__}",
+                remedy="start a studio with `qi serve`, or check the address given to --connect",
+            ) from error
+
+    def stop(self) -> None:
+        """Send what waits, close, end the thread; requests that still wait raise Unavailable. Safe to call twice."""
+        with self._lock:
+            if self._stopping:
+                return
+            self._stopping = True
+        if self._thread.is_alive():
+            try:
+                self._on_loop(self._close(), STOP_LIMIT_S)
+            except (TimeoutError, nats.errors.Error, OSError) as error:
+                log.warning("the connection did not close cleanly: %s", error or type(error).__name__)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(STOP_LIMIT_S)
+        self._give_up_waiting()
+        if not self._loop.is_running():
+            self._loop.close()
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._client.is_connected)
+
+    @property
+    def problems(self) -> list[str]:
+        """The last things the client complained about, oldest first."""
+        return list(self._problems)
+
+    # -- telling ------------------------------------------------------------------------------------------------
+
+    def publish(
+        self, subject: str, data: bytes, *, reply: str = "", headers: dict[str, str] | None = None, lossy: bool = False
+    ) -> None:
+        """Leave a message in the outbox; any thread, never blocks.
+
+        Raises :class:`BadRequest` when it is too big, :class:`Busy` when the broker is away and the outbox is full
+        (a `lossy` one is dropped and counted instead).
+        """
+        self._put(Outgoing(subject, data, reply, headers, None), lossy)
+
+    def subscribe(self, subject: str, callback: Callback, *, queue: str = "") -> Subscription:
+        """Call `callback` on the bus thread for each message; it does O(1) work there.
+
+        Blocks until the broker knows of it. Raises :class:`Unavailable` when the broker does not answer.
+        """
+        entry = Subscription(subject, queue, callback)
+
+        async def begin() -> None:
+            self._subscriptions.append(entry)
+            entry.sid = self._client.listen(subject, queue, callback)
+            try:
+                await self._client.round_trip(CONNECT_TIMEOUT_S)
+            except BaseException:
+                await self._forget(entry)
+                raise
+
+        try:
+            self._on_loop(begin(), CONNECT_TIMEOUT_S * 3)
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            raise Unavailable("the broker does not answer", subject=subject) from error
+        return entry
+
+    def unsubscribe(self, entry: Subscription) -> None:
+        """Stop listening; messages already on their way are still delivered before this returns."""
+        try:
+            self._on_loop(self._forget(entry), CONNECT_TIMEOUT_S * 2)
+        except (TimeoutError, Unavailable):
+            log.warning("'%s' was left without the broker's word", entry.subject)
+
+    def every(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` on the bus thread every so often; it does O(1) work there."""
+        return Timer(self._loop, seconds, callback)
+
+    def flush(self, timeout_s: float = 5.0) -> None:
+        """Return when the broker has seen all that was published before. Raises :class:`Unavailable`."""
+
+        async def settle() -> None:
+            while self._outbox and self._client.is_connected:
+                self._drain()
+                await asyncio.sleep(0)
+            await self._client.round_trip(int(max(1, timeout_s)))
+
+        try:
+            self._on_loop(settle(), timeout_s)
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            raise Unavailable("the broker does not answer") from error
+
+    # -- the connection -----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _on_loop(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
+        """Run a coroutine on the bus thread and wait; cancels it at the limit."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("the bus thread must not wait for itself")
+        if self._loop.is_closed() or not self._thread.is_alive():
+            work.close()
+            raise Unavailable("this process has left the mesh")
+        done = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return done.result(timeout_s)
+        except TimeoutError:
+            done.cancel()
+            raise
+
+    async def _start(self) -> None:
+        await self._connect()
+        self._spawn(self._watchdog())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self) -> None:
+        client = Wire()
+
+        # A callback that raises kills nats-py's reader without a word, so these only note; but while it connects for
+        # the first time, nats-py tries for ever unless this raises.
+        async def complain(error: Exception) -> None:
+            if not client.options["allow_reconnect"]:
+                raise error
+            self._problems.append(f"{type(error).__name__}: {error}")
+
+        async def back() -> None:
+            self._is_back()
+
+        login: dict[str, Any] = {}
+        if self._credentials.user:
+            login = {"user": self._credentials.user, "password": self._credentials.password}
+        try:
+            await client.connect(
+                self._credentials.url,
+                name=self.name,
+                error_cb=complain,
+                reconnected_cb=back,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_PAUSE_S,  # type: ignore[arg-type]
+                ping_interval=PING_INTERVAL_S,
+                allow_reconnect=False,
+                **login,
+            )
+        except BaseException:
+            client.options["allow_reconnect"] = True
+            await client.close()
+            raise
+        client.options["allow_reconnect"] = True
+        # No wait between these two: whoever subscribes meanwhile would be registered twice, or not at all.
+        self._client = client
+        for entry in self._subscriptions:
+            entry.sid = client.listen(entry.subject, entry.queue, entry.callback)
+        await client.round_trip(CONNECT_TIMEOUT_S)
+
+    async def _forget(self, entry: Subscription) -> None:
+        if entry in self._subscriptions:
+            self._subscriptions.remove(entry)
+            with contextlib.suppress(nats.errors.Error, OSError):  # no connection: nobody sends any more
+                await self._client.forget(entry.sid, CONNECT_TIMEOUT_S)
+
+    async def _watchdog(self) -> None:
+        """nats-py can believe itself connected while its reader is dead; only a round trip proves the link."""
+        while True:
+            await asyncio.sleep(self._watchdog_every_s)
+            self._end_overdue()
+            if self._client.is_reconnecting or self._client.is_connecting:
+                continue
+            try:
+                await self._client.round_trip(WATCHDOG_FLUSH_S)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the connection is replaced
+                if not self._client.is_reconnecting:
+                    self._problems.append(f"watchdog: {type(error).__name__}: {error}")
+                    await self._replace()
+
+    async def _replace(self) -> None:
+        try:
+            await asyncio.wait_for(self._client.close(), WATCHDOG_FLUSH_S)
+        except Exception as error:  # noqa: BLE001 - it is thrown away in any case
+            self._problems.append(f"close: {type(error).__name__}: {error}")
+        try:
+            await self._connect()
+        except Exception as error:  # noqa: BLE001 - the next round of the watchdog tries again
+            self._problems.append(f"reconnect: {type(error).__name__}: {error}")
+        else:
+            self._is_back()
+
+    def _is_back(self) -> None:
+        self.reconnects += 1
+        with self._lock:
+            unsent = {item.reply for item in self._outbox}
+            for item in self._under_way():
+                if item.reply not in unsent:
+                    self._outbox.append(item)
+                    self._outbox_bytes += len(item.data)
+        self._drain()
+
+    async def _close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        try:
+            if self._client.is_connected:
+                self._drain()
+                await self._client.round_trip(1)
+        finally:
+            self._give_up_waiting()
+            if self._client.is_connected or self._client.is_reconnecting:
+                await self._client.close()
+
+    # -- the outbox ---------------------------------------------------------------------------------------------
+
+    def _put(self, item: Outgoing, lossy: bool = False) -> None:
+        size = len(item.data)
+        if size > MAX_MESSAGE_BYTES:
+            raise BadRequest(
+                f"a message of {size} bytes exceeds {MAX_MESSAGE_BYTES}",
+                remedy="bigger things go to the content store and are named by digest",
+                subject=item.subject,
+                size=size,
+            )
+        if not item.subject.isprintable() or " " in item.subject or not item.subject:
+            raise BadRequest(f"{item.subject!r} is no subject")
+        with self._lock:
+            if self._outbox_bytes + size > OUTBOX_LIMIT_BYTES:
+                if lossy:
+                    self.dropped += 1
+                    return
+                raise Busy("the broker takes no messages at the moment", retry_ms=1000)
+            self._outbox.append(item)
+            self._outbox_bytes += size
+            if self._draining:
+                return
+            self._draining = True
+        try:
+            if threading.get_ident() == self._thread.ident:
+                self._loop.call_soon(self._drain)
+            else:
+                self._loop.call_soon_threadsafe(self._drain)
+        except RuntimeError:
+            log.debug("a message to %s came after the end", item.subject)
+
+    def _drain(self) -> None:
+        """Send all that waits; bus thread. While the broker is away it stays; the reconnect calls this again."""
+        with self._lock:
+            self._draining = False
+            if not self._outbox or not self._client.is_connected:
+                return
+            items, self._outbox = self._outbox, deque()
+            self._outbox_bytes = 0
+        now = time.monotonic()
+        frames = []
+        for subject, data, reply, headers, carried in items:
+            if carried is not None:
+                if carried.deadline is not None and carried.deadline <= now:
+                    continue  # its caller has given up
+                headers = carried.headers()
+            frames.append(frame(subject, data, reply, headers))
+        if not self._client.send(frames):
+            with self._lock:
+                self._draining = True
+            self._spawn(self._let_settle())
+
+    async def _let_settle(self) -> None:
+        try:
+            await self._client.settle()
+        except OSError as error:
+            self._problems.append(f"send: {type(error).__name__}: {error}")
+        self._drain()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return cast(asyncio.AbstractEventLoop, uvloop.new_event_loop())
