@@ -19,6 +19,9 @@ GENESIS = bytes(32)
 EMPTY = Head(BEFORE_FIRST, GENESIS.hex())
 """The head of a log without events."""
 
+MEND = "Stop the studio; `qi log repair` saves what is good, `qi log adopt` puts that or a backup in its place."
+"""What to do about a damaged log."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -60,15 +63,15 @@ def verify(reader: EventReader, signed: Head | None = None) -> Verified:
             # Inlined `chained`: a call for each of a million events costs a tenth of the whole proof.
             previous = digest_of(previous + head + digest).digest()
             if previous != proof or digest_of(data).digest() != digest or found != position:
-                raise _corrupt(position, found, digest_of(data).digest() != digest)
+                raise broken(position, found, digest_of(data).digest() != digest)
             if position == signed_position and proof != signed_hash:
-                raise _other_than_signed(position)
+                raise other_than_signed(position)
         if position == start:
             break
     if position < signed_position:
-        raise _cut_off(position, signed_position)
+        raise cut_off(position, signed_position)
     if signed_position == 0 and signed_hash != GENESIS:
-        raise _other_than_signed(0)
+        raise other_than_signed(0)
     return Verified(position, Position(position), previous.hex())
 
 
@@ -79,34 +82,35 @@ def compare(reader: EventReader, signed: Head) -> None:
     """
     last = reader.head()
     if last.position < signed.position:
-        raise _cut_off(last.position, signed.position)
+        raise cut_off(last.position, signed.position)
     there = EMPTY.hash if signed.position == 0 else reader.at(signed.position).hash
     if there != signed.hash:
-        raise _other_than_signed(signed.position)
+        raise other_than_signed(signed.position)
 
 
-def _corrupt(position: int, found: int, payload: bool) -> CorruptLog:
+def broken(position: int, found: int, payload: bool) -> CorruptLog:
+    """What to raise where event `position` should stand and `found` does; `payload`: its payload is not the one."""
     if found != position:
         what = f"event {position} is missing from the log"
     elif payload:
         what = f"the payload of event {position} is not the one that was recorded"
     else:
         what = f"event {position} does not follow from the event before it"
-    return CorruptLog(what, remedy="Restore the log from a backup.", position=position)
+    return CorruptLog(what, remedy=MEND, position=position)
 
 
-def _cut_off(last: int, signed: int) -> CorruptLog:
+def cut_off(last: int, signed: int) -> CorruptLog:
     return CorruptLog(
         f"the log ends at {last}, but was signed at {signed}: its tail was cut off",
-        remedy="Restore the log from a backup, or sign the log as it stands if it was cut on purpose.",
+        remedy="Restore a backup with `qi log adopt`, or what is left: `qi log repair` copies it.",
         position=last + 1,
         signed=signed,
     )
 
 
-def _other_than_signed(position: int) -> CorruptLog:
+def other_than_signed(position: int) -> CorruptLog:
     return CorruptLog(
         f"event {position} is not the one that was signed: the log was rewritten",
-        remedy="Restore the log from a backup.",
+        remedy="Restore a backup with `qi log adopt`: nothing in this file can be trusted.",
         position=position,
     )

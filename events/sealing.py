@@ -6,9 +6,10 @@ Pure functions; the stores differ only in where they keep the rows. Any thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from events.chain import chained, header
 from events.errors import Conflict, Invalid, QiError
 from events.record import NewEvent, Position, StreamName, Version
-from events.store import EVENT_DATA_MAX_BYTES, Append, Appended, Head
+from events.store import EVENT_DATA_MAX_BYTES, Append, Appended, Head, decode_meta
 
 _ID = r"[0-9a-zA-Z_-]{1,64}"
 _STREAM = r"[a-z]+-[0-9a-zA-Z_]{1,128}"
@@ -182,10 +183,29 @@ def _check_ids(request: Append, taken: set[str]) -> None:
         own.add(event.id)
 
 
+def commands_of(rows: Iterable[StoredRow]) -> Iterator[tuple[str, tuple[bytes, Appended]]]:
+    """Each command that appended rows of a log, with its digest and first answer, as the log remembers it."""
+    # The events of one command stand together: they were appended as one.
+    for command, group in groupby(((decode_meta(row[8]), row) for row in rows), key=lambda pair: pair[0].command):
+        pairs = list(group) if command else []
+        if pairs:
+            own = [row for _, row in pairs]
+            digest = _command_digest(pairs[0][0].user, ((row[2], row[4], row[5], row[9].encode()) for row in own))
+            versions = {StreamName(row[2]): Version(row[3]) for row in own}
+            yield command, (digest, Appended(Position(own[0][0]), Position(own[-1][0]), versions))
+
+
 def _digest(request: Append, payloads: list[bytes]) -> bytes:
-    parts = [request.meta.user.encode()]
-    for event, payload in zip(request.events, payloads, strict=True):
-        parts += f"{event.stream}\n{event.type}\n{event.schema}".encode(), payload
+    events = zip(request.events, payloads, strict=True)
+    named = ((event.stream, event.type, event.schema, payload) for event, payload in events)
+    return _command_digest(request.meta.user, named)
+
+
+def _command_digest(user: str, events: Iterable[tuple[str, str, int, bytes]]) -> bytes:
+    """Of a command by `user` that appends events of (stream, type, schema, payload)."""
+    parts = [user.encode()]
+    for stream, kind, schema, payload in events:
+        parts += f"{stream}\n{kind}\n{schema}".encode(), payload
     return sha256(b"\n".join(parts)).digest()
 
 

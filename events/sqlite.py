@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +17,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from events.chain import EMPTY, Verified, verify
+from events.chain import EMPTY, MEND, Verified, verify
 from events.disk import require_local, sync_folder
 from events.errors import Busy, Conflict, CorruptLog, Invalid, NotFound, QiError
 from events.record import NO_STREAM, Event, Position, StreamName, Version, now
-from events.sealing import Known, decide, prepare
+from events.sealing import Known, StoredRow, commands_of, decide, prepare
 from events.store import COLUMNS, Append, Appended, Head, answer, event_of
 
 APPLICATION_ID = 0x51695F4C
@@ -99,7 +99,7 @@ class SqliteReader:
         self.path = path
         if not path.is_file():
             raise NotFound(f"there is no log at '{path}'", path=str(path))
-        with _explained(path):
+        with explained(path):
             self._db = sqlite3.connect(
                 f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
             )
@@ -115,18 +115,18 @@ class SqliteReader:
     ) -> list[tuple[Any, ...]]:
         if categories is not None and not categories:
             return []
-        with _explained(self.path):
+        with explained(self.path):
             return self._db.execute(*_select(after, limit, categories, columns)).fetchall()
 
     def links(self, after: Position, limit: int) -> Iterable[tuple[Any, ...]]:
-        with _explained(self.path):
+        with explained(self.path):
             return self._db.execute(_LINKS, (after, limit)).fetchall()
 
     def read(self, after: Position, limit: int, categories: frozenset[str] | None = None) -> list[Event]:
         return [event_of(row) for row in self.rows(after, limit, categories, COLUMNS)]
 
     def read_stream(self, stream: StreamName, after: Version, limit: int) -> list[Event]:
-        with _explained(self.path):
+        with explained(self.path):
             return [event_of(row) for row in self._db.execute(_STREAM, (stream, after, limit)).fetchall()]
 
     def event(self, event_id: str) -> Event:
@@ -137,17 +137,17 @@ class SqliteReader:
         return self._one(_BY_POSITION, position, missing)
 
     def versions(self, streams: Iterable[StreamName]) -> dict[StreamName, Version]:
-        with _explained(self.path):
+        with explained(self.path):
             found = self._db.execute(_VERSIONS, (_list(streams),)).fetchall()
         return {StreamName(name): Version(version or NO_STREAM) for name, version in found}
 
     def head(self) -> Head:
-        with _explained(self.path):
+        with explained(self.path):
             row = self._db.execute(_HEAD).fetchone()
         return Head(Position(row[0]), row[1].hex()) if row else EMPTY
 
     def appended(self, command: str) -> Appended | None:
-        with _explained(self.path):
+        with explained(self.path):
             row = self._db.execute(_COMMANDS, (_list([command]),)).fetchone()
         return replace(_answer_of(row), repeated=True) if row else None
 
@@ -157,12 +157,8 @@ class SqliteReader:
         Raises :class:`Conflict` when the destination exists, :class:`CorruptLog` when the copy does not verify:
         then nothing is left there.
         """
-        if destination.exists():
-            raise Conflict(f"'{destination}' exists", remedy="Choose another name.", path=str(destination))
-        partial = destination.with_name(f".{destination.name}.part")
-        try:
-            with _explained(self.path):
-                partial.unlink(missing_ok=True)
+        with made_whole(destination) as partial:
+            with explained(self.path):
                 copy = sqlite3.connect(partial, isolation_level=None)
                 try:
                     self._db.backup(copy)
@@ -172,12 +168,6 @@ class SqliteReader:
                     copy.close()
             with SqliteReader(partial) as reader:
                 verified = verify(reader)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.rename(destination)
-            sync_folder(destination.parent)
-        finally:
-            partial.unlink(missing_ok=True)
         return verified
 
     def close(self) -> None:
@@ -190,7 +180,7 @@ class SqliteReader:
         self.close()
 
     def _one(self, sql: str, key: str | int, missing: NotFound) -> Event:
-        with _explained(self.path):
+        with explained(self.path):
             row = self._db.execute(sql, (key,)).fetchone()
         if row is None:
             raise missing
@@ -211,11 +201,13 @@ class SqliteStore(SqliteReader):
         # Reads go through the writing connection too: the writer sees its own batch before the commit.
         self._db.close()
         self._db = _connect(path)
+        # A backup that was put back is not in WAL mode.
+        self._db.execute("PRAGMA journal_mode = WAL")
 
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | QiError]:
         prepared = [prepare(request) for request in batch]
         db = self._db
-        with _explained(self.path):
+        with explained(self.path):
             db.execute("BEGIN IMMEDIATE")
             try:
                 decided = decide(prepared, self._known(batch), now())
@@ -292,23 +284,65 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """Make an empty file a log; leave any other file as it is."""
-    with _explained(path):
+    with explained(path):
         db = _connect(path)
         try:
             if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("BEGIN IMMEDIATE")
                 if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-                    for statement in SCHEMA:
-                        db.execute(statement)
-                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    db.execute(f"PRAGMA user_version = {FORMAT}")
+                    _make_tables(db)
                 db.execute("COMMIT")
         finally:
             db.close()
 
 
-def _require_log(db: sqlite3.Connection, path: Path) -> None:
+def _make_tables(db: sqlite3.Connection) -> None:
+    for statement in SCHEMA:
+        db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def write_anew(path: Path, rows: Iterable[StoredRow]) -> None:
+    """Make a log of rows that belong to the chain, in order; what is known of commands is worked out from them.
+
+    There must be no file at `path`. Not durable by itself: see :func:`made_whole`. Any thread.
+    """
+    with explained(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = OFF")
+        db.execute("BEGIN")
+        _make_tables(db)
+        db.executemany(_INSERT, rows)
+        kept = db.execute(f"SELECT {_ALL} FROM event ORDER BY position")  # noqa: S608 - constants only
+        db.executemany(_INSERT_COMMAND, map(_command_row, commands_of(kept)))
+        db.execute("COMMIT")
+
+
+@contextmanager
+def made_whole(destination: Path) -> Iterator[Path]:
+    """A place to write a new log to. When the block ends well it is durable and gets its name; else it is removed.
+
+    Raises :class:`Conflict` when the destination exists, :class:`NotFound` when its folder does not.
+    """
+    if destination.exists():
+        raise Conflict(f"'{destination}' exists", remedy="Choose another name.", path=str(destination))
+    if not destination.parent.is_dir():
+        raise NotFound(f"the folder '{destination.parent}' does not exist", path=str(destination.parent))
+    partial = destination.with_name(f".{destination.name}.part")
+    partial.unlink(missing_ok=True)
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.rename(destination)
+        sync_folder(destination.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def require_kind(db: sqlite3.Connection, path: Path) -> None:
+    """Raises :class:`Invalid` for a database that is not a log, or one of a newer Qi."""
     application = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION_ID:
@@ -320,18 +354,22 @@ def _require_log(db: sqlite3.Connection, path: Path) -> None:
             path=str(path),
             format=version,
         )
+
+
+def _require_log(db: sqlite3.Connection, path: Path) -> None:
+    require_kind(db, path)
     found = {row[0] for row in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
     if missing := sorted(statement.partition("\n")[0] for statement in set(SCHEMA) - found):
         raise CorruptLog(
             f"the log at '{path}' was taken apart: {'; '.join(missing)} is not as Qi made it",
-            remedy="Restore the log from a backup.",
+            remedy=MEND,
             position=0,
         )
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into Qi's."""
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about the file at `path` into Qi's."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -341,9 +379,7 @@ def _explained(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_NOTADB:
             raise Invalid(f"'{path}' is not a database", remedy="Check the path.", path=str(path)) from error
         if code == sqlite3.SQLITE_CORRUPT:
-            raise CorruptLog(
-                f"the file of the log is damaged: {error}", remedy="Restore it from a backup.", position=0
-            ) from error
+            raise CorruptLog(f"the file of the log is damaged: {error}", remedy=MEND, position=0) from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise QiError(
                 f"the log at '{path}' cannot be used: {error}",
