@@ -23,6 +23,8 @@ def topics() -> list[TopicRow]:
     served = {endpoint.kind.topic: actor.name for actor in CORE for endpoint in actor.endpoints()}
     rows = []
     for topic, kind in sorted(TOPICS.items()):
+        if not kind.__module__.startswith("qi.contracts."):
+            continue  # an addon's own
         provider = topic.startswith("provider.")
         subject = f"qi.addon.<bundle>.<addon>.<session>.{topic}" if provider else f"qi.rpc.<session>.{topic}"
         actor = "addon" if provider else "every actor" if topic == "mesh.ping" else served.get(topic, "")

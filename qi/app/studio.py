@@ -7,12 +7,12 @@ stage within its time limit. Main thread, except where a method says otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import threading
 import time
-from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import asdict
 from pathlib import Path
@@ -90,7 +90,6 @@ class Studio:
 
     def start(self, *, resume: bool = True) -> None:
         """Return when everything serves. Raises :class:`QiError` when it cannot; nothing is left running then."""
-        context.enter(context.Context(trace=new_id(), session=STUDIO, user=STUDIO, host=socket.gethostname()))
         start_order(CORE, served_elsewhere=PROVIDER_TOPICS)
         self.home.make()
         try:
@@ -103,7 +102,8 @@ class Studio:
                 home=str(self.home.root),
             ) from error
         try:
-            self._start(resume)
+            with self._as_studio():
+                self._start(resume)
         except BaseException:
             self.stop()
             raise
@@ -131,8 +131,11 @@ class Studio:
     def resume_unfinished(self) -> None:
         """Finish what an earlier studio left unfinished; any thread."""
         bus = self._running_bus
-        with context.use(context.Context(trace=new_id(), session=STUDIO, user=STUDIO, host=bus.host)):
+        with self._as_studio():
             bus.ask(ResumeUnfinished())
+
+    def _as_studio(self) -> contextlib.AbstractContextManager[context.Context]:
+        return context.use(context.Context(trace=new_id(), session=STUDIO, user=STUDIO, host=socket.gethostname()))
 
     # -- stages -------------------------------------------------------------------------------------------------
 
@@ -199,7 +202,7 @@ class Studio:
         except NotFound:
             log.info("a new home: its first bundle is '%s'", FIRST_BUNDLE)
         reason = "a new home begins with the addons that were found"
-        with suppress(Conflict):  # a start that was cut off made it already
+        with contextlib.suppress(Conflict):  # a start that was cut off made it already
             self._running_bus.request(CreateBundle(name=FIRST_BUNDLE, reason=reason))
         return self._running_bus.request(
             PromoteBundle(bundle=FIRST_BUNDLE, pointer="production", replaces="", reason=reason)

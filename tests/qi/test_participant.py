@@ -57,6 +57,7 @@ class Register(Actor):
 
 def test_a_participant_opens_beats_and_ends_its_session(mesh: Mesh) -> None:
     register = mesh.start(Register)
+    before = threading.enumerate()
     one = Participant(mesh.broker.session, kind="cli", token="t1", beat_every_s=0.02)
     info = one.join()
     assert info is not None
@@ -66,7 +67,7 @@ def test_a_participant_opens_beats_and_ends_its_session(mesh: Mesh) -> None:
     one.leave()
     one.leave()
     assert register.ended == 1
-    assert not any(thread.name == "qi-beat" for thread in threading.enumerate())
+    assert not any(thread.name == "qi-beat" for thread in threading.enumerate() if thread not in before)
 
 
 def test_who_is_refused_leaves_no_connection(mesh: Mesh) -> None:
