@@ -35,8 +35,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(row.key for row in ROWS)}")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--write", action="store_true", help=f"also keep the results in {RESULTS.name}")
-    parser.add_argument("--events", type=int, default=Size.events, help="events in the big log")
-    parser.add_argument("--rounds", type=int, default=Size.rounds)
+    parser.add_argument("--events", type=int, default=Size().events, help="events in the big log")
+    parser.add_argument("--rounds", type=int, default=Size().rounds)
     given = parser.parse_args()
     if unknown := set(given.names) - {row.key for row in ROWS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
