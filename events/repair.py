@@ -14,15 +14,17 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
+from urllib.parse import quote
 
 from events.chain import GENESIS, MEND, broken, chained, cut_off, header, other_than_signed, verify
 from events.errors import CorruptLog, NotFound
 from events.record import Position
 from events.sealing import StoredRow
 from events.sqlite import SqliteReader, explained, made_whole, require_kind, write_anew
-from events.store import COLUMNS, Head, decode_meta
+from events.store import COLUMNS, PAGE_EVENTS, Head, decode_meta
 
-_ROWS = f"SELECT {', '.join(COLUMNS)} FROM event WHERE position > 0 ORDER BY position"  # noqa: S608 - constants only
+_ROWS = f"SELECT {', '.join(COLUMNS)} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608 - constants only
 _SHAPE = (int, str, str, int, str, int, int, int, str, str, bytes, bytes)
 
 
@@ -92,6 +94,7 @@ def _copied(damaged: Path, folder: Path) -> Iterator[sqlite3.Connection]:
         with explained(damaged), closing(sqlite3.connect(copy, isolation_level=None)) as db:
             # Else SQLite refuses a file that is shorter than its header says, before a single row is read.
             db.execute("PRAGMA writable_schema = ON")
+            db.text_factory = bytes
             require_kind(db, damaged)
             yield db
 
@@ -125,11 +128,11 @@ def _goes_on(db: sqlite3.Connection, command: str, began: int, proved: int) -> b
 def _good(db: sqlite3.Connection) -> Iterator[StoredRow]:
     """Every row from the first on that proves itself. Raises :class:`CorruptLog` at the first that does not."""
     position, previous = 0, GENESIS
-    try:
-        for row in db.execute(_ROWS):
+    while page := _page(db, position, PAGE_EVENTS):
+        for found in page:
             wanted = position + 1
-            # A flipped byte can make a text a number: whatever is of another type was changed.
-            if tuple(map(type, row)) != _SHAPE:
+            row = _typed(found)
+            if row is None:
                 raise broken(wanted, wanted, payload=False)
             digest = sha256(row[9].encode()).digest()
             if row[0] != wanted or digest != row[10]:
@@ -139,7 +142,40 @@ def _good(db: sqlite3.Connection) -> Iterator[StoredRow]:
                 raise broken(wanted, wanted, payload=False)
             position = wanted
             yield row
+
+
+def _page(db: sqlite3.Connection, after: int, limit: int) -> list[tuple[object, ...]]:
+    """Up to `limit` rows after a position; fewer, where those behind them cannot be read."""
+    try:
+        return db.execute(_ROWS, (after, limit)).fetchall()
     except sqlite3.DatabaseError as error:
+        if limit > 1:
+            return _page(db, after, limit // 2)
         raise CorruptLog(
-            f"event {position + 1} cannot be read from the file: {error}", remedy=MEND, position=position + 1
+            f"event {after + 1} cannot be read from the file: {error}", remedy=MEND, position=after + 1
         ) from error
+
+
+def _typed(found: tuple[object, ...]) -> StoredRow | None:
+    """The row, its columns of the types that were written; None when they cannot be."""
+    # A flipped bit makes a text a blob with the same bytes, which prove themselves; or a number, which does not.
+    try:
+        row = tuple(
+            value.decode() if kind is str and isinstance(value, bytes) else value
+            for value, kind in zip(found, _SHAPE, strict=True)
+        )
+    except UnicodeDecodeError:
+        return None
+    return cast(StoredRow, row) if tuple(map(type, row)) == _SHAPE else None
+
+
+def check_file(path: Path) -> None:
+    """Look for damage that the chain does not cover, such as in an index. Reads the whole file; the log may be in use.
+
+    Raises :class:`CorruptLog` with position 0, and as :class:`events.sqlite.SqliteReader`.
+    """
+    SqliteReader(path).close()
+    with explained(path), closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as db:
+        said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if said != "ok":
+        raise CorruptLog(f"the file of the log is damaged: {said}", remedy=MEND, position=0)

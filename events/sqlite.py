@@ -72,7 +72,7 @@ _HEADER = (
     " position, version, schema, occurred_at, recorded_at) AS BLOB)"
 )
 _LINKS = (
-    f"SELECT position, {_HEADER}, CAST(data AS BLOB), digest, hash"  # noqa: S608 - constants only
+    f"SELECT position, {_HEADER}, CAST(data AS BLOB), CAST(digest AS BLOB), CAST(hash AS BLOB)"  # noqa: S608 - constants only
     " FROM event WHERE position > ? ORDER BY position LIMIT ?"
 )
 _ALL = ", ".join(COLUMNS)
@@ -119,8 +119,14 @@ class SqliteReader:
             return self._db.execute(*_select(after, limit, categories, columns)).fetchall()
 
     def links(self, after: Position, limit: int) -> Iterable[tuple[Any, ...]]:
-        with explained(self.path):
-            return self._db.execute(_LINKS, (after, limit)).fetchall()
+        try:
+            with explained(self.path):
+                return self._db.execute(_LINKS, (after, limit)).fetchall()
+        except CorruptLog as error:
+            # A page that cannot be read whole is read in parts, up to the very event.
+            if limit > 1:
+                return self.links(after, limit // 2)
+            raise CorruptLog(error.message, remedy=error.remedy, position=after + 1) from error
 
     def read(self, after: Position, limit: int, categories: frozenset[str] | None = None) -> list[Event]:
         return [event_of(row) for row in self.rows(after, limit, categories, COLUMNS)]
@@ -378,7 +384,7 @@ def explained(path: Path) -> Iterator[None]:
             raise Busy(f"another program holds the log at '{path}'", remedy="Try again.", retry_ms=100) from error
         if code == sqlite3.SQLITE_NOTADB:
             raise Invalid(f"'{path}' is not a database", remedy="Check the path.", path=str(path)) from error
-        if code == sqlite3.SQLITE_CORRUPT:
+        if code == sqlite3.SQLITE_CORRUPT or "decode to UTF-8" in str(error):
             raise CorruptLog(f"the file of the log is damaged: {error}", remedy=MEND, position=0) from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise QiError(

@@ -19,7 +19,7 @@ from events import sqlite
 from events.chain import verify
 from events.errors import Conflict, CorruptLog, Invalid, NotFound, QiError
 from events.record import Event, Meta, NewEvent, Position
-from events.repair import repair
+from events.repair import check_file, repair
 from events.sqlite import SqliteReader, SqliteStore
 from events.store import Append, Head
 from qi.testing.store_contract import ONE, TWO, everything, noted
@@ -199,6 +199,40 @@ def test_a_log_that_was_rewritten_has_no_good_prefix(log: Path, tmp_path: Path) 
 def test_a_damaged_table_of_commands_is_worked_out_from_the_events(whole: Path, log: Path, tmp_path: Path) -> None:
     tamper(log, "DELETE FROM command WHERE first % 3 = 0", "UPDATE command SET digest = zeroblob(32)")
     assert require_exact(whole, log, tmp_path / "new.db") == EVENTS
+
+
+def test_a_damaged_index_is_found_and_made_anew(whole: Path, log: Path, tmp_path: Path) -> None:
+    check_file(log)
+    event = events_of(whole)[150]
+    content = log.read_bytes()
+    in_table = content.find(f"{event.id}{ONE}".encode())
+    place = content.find(event.id.encode())
+    assert place != in_table
+    start = place // PAGE_BYTES * PAGE_BYTES
+    log.write_bytes(content[:start] + bytes(PAGE_BYTES) + content[start + PAGE_BYTES :])
+    assert refused_at(log) is None, "the chain covers events, not the ways to find them"
+    with pytest.raises(CorruptLog):
+        check_file(log)
+    assert require_exact(whole, log, tmp_path / "new.db") == EVENTS
+    check_file(tmp_path / "new.db")
+
+
+def test_a_text_that_became_a_blob_proves_itself(whole: Path, log: Path, tmp_path: Path) -> None:
+    # What one flipped bit in a row's header does; the table is STRICT, so the schema looks away for it.
+    strict = sqlite.SCHEMA[0]
+    with closing(sqlite3.connect(log, isolation_level=None)) as db:
+        db.execute("DROP TRIGGER event_never_updates")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'event'")
+    with closing(sqlite3.connect(log, isolation_level=None)) as db:
+        db.execute("UPDATE event SET data = CAST(data AS BLOB) WHERE position = 9")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'event'", (strict,))
+        db.execute(next(statement for statement in sqlite.SCHEMA if "event_never_updates" in statement))
+    with pytest.raises(CorruptLog, match="TEXT"):
+        check_file(log)
+    assert require_exact(whole, log, tmp_path / "new.db") == EVENTS
+    check_file(tmp_path / "new.db")
 
 
 def test_a_log_without_its_triggers_is_put_together_again(whole: Path, log: Path, tmp_path: Path) -> None:
