@@ -56,6 +56,10 @@ class StateDb:
                 position=position,
             )
 
+    def go_back(self, position: Position) -> None:
+        """Let no checkpoint be beyond a position: the log behind it is another one now. Not while anybody reacts."""
+        self._db.execute("UPDATE checkpoints SET position = ? WHERE position > ?", (position, position))
+
     def put(self, table: str, key: str, value: dict[str, Any]) -> None:
         """Set or replace one JSON object; the table is made with its first key. Raises :class:`Invalid`."""
         if not (table.isidentifier() and table.islower() and table != _CHECKPOINTS):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events.disk import require_local
+from events.repair import check_file
 from events.sqlite import SqliteReader
 from qi.app.broker import config_file, server_binary
 from qi.app.join import running
@@ -103,6 +104,7 @@ def _log(config: LaunchConfig) -> str:
     home = Home(config.home)
     if not home.events.exists():
         return "none yet: the first command makes it"
+    check_file(home.events)
     reader = SqliteReader(home.events)
     try:
         head = reader.head()

@@ -1,4 +1,4 @@
-"""`qi log`: prove, measure, copy and export the log."""
+"""`qi log`: prove, measure, copy, export, repair and replace the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qi.app.cli.output import Json, document, line, size, table
-from qi.app.cli.state import studio
+from qi.app.cli.state import launch_config, studio
 from qi.codec import as_json as plain_json
 from qi.contracts.log import BackupLog, GetLogStats, ReadLog, VerifyLog
 
@@ -54,6 +54,45 @@ def backup(file: Annotated[Path, typer.Argument(help="New file; never overwritte
         document(done)
     else:
         line(f"{done.path}: {done.events} events, verified, head {done.hash[:16]}")
+
+
+@verbs.command("repair")
+def repair(
+    new: Annotated[Path, typer.Argument(help="New file; never overwritten.")],
+    log: Annotated[Path | None, typer.Option(help="The damaged log; without it, the home's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy what is good of a damaged log to a new file. The studio must be stopped; the damaged file stays as it is."""
+    from qi.app.log_care import repair_log
+
+    target = new.expanduser().absolute()
+    done = repair_log(launch_config(), target, log.expanduser().absolute() if log else None)
+    if as_json:
+        document(done)
+        return
+    line(f"{target}: {done.events} events kept, verified, head {done.hash[:16]}")
+    if done.first_bad is None:
+        line("no damage was found in the events")
+    else:
+        line(f"first bad position {done.first_bad}: {done.why}")
+
+
+@verbs.command("adopt")
+def adopt(
+    file: Annotated[Path, typer.Argument(help="A backup, or what `qi log repair` made; it stays as it is.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the log.")],
+    as_json: Json = False,
+) -> None:
+    """Put a copy of a log in the place of the home's own, which is kept beside it. The studio must be stopped."""
+    from qi.app.log_care import adopt_log
+
+    done = adopt_log(launch_config(), file.expanduser().absolute(), reason)
+    if as_json:
+        document(done)
+        return
+    line(f"adopted {done.events} events; the head of the log is {done.position}, which tells of it")
+    if done.before is not None:
+        line(f"the log before it is kept as {done.before}; it is known to have had {done.lost} events more")
 
 
 @verbs.command("export")

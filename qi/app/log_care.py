@@ -1,0 +1,64 @@
+"""Repairing a log, and putting another in its place: what needs the studio to be stopped. Main thread."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from events.adoption import Adopted, adopt
+from events.head import HeadFile
+from events.repair import Repaired, repair
+from qi.app.launch import LaunchConfig
+from qi.errors import Conflict, CorruptLog, NotFound
+from qi.home import Home
+
+
+def repair_log(config: LaunchConfig, new: Path, log: Path | None) -> Repaired:
+    """Copy what is good of a log to a new file: of the home's own, or of the file `log`.
+
+    Raises :class:`Conflict` while a studio runs on the log, and as :func:`events.repair.repair`.
+    """
+    home = Home(config.home)
+    if log is not None and log.resolve() != home.events.resolve():
+        return repair(log, new)
+    if not home.events.exists():
+        raise NotFound(f"there is no log in {home.root}", remedy="name its file with --log, or its home with --home")
+    with _stopped(home):
+        signed = None
+        # A signed head that is damaged itself says nothing about the log.
+        with contextlib.suppress(CorruptLog):
+            signed = HeadFile(home.keys).read()
+        return repair(home.events, new, signed)
+
+
+def adopt_log(config: LaunchConfig, file: Path, reason: str) -> Adopted:
+    """Make a copy of the log in `file` the home's own.
+
+    Raises as :func:`repair_log` and :func:`events.adoption.adopt`.
+    """
+    home = Home(config.home)
+    home.make()
+    with _stopped(home):
+        return adopt(
+            file, home.events, home.keys, home.state,
+            reason=reason, account=getpass.getuser(), host=socket.gethostname(),
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _stopped(home: Home) -> Iterator[None]:
+    """No studio runs on the home, and none starts, for the length of a block."""
+    lock = FileLock(home.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Conflict(f"a studio runs in {home.root}", remedy="stop it first: `qi stop`") from error
+    try:
+        yield
+    finally:
+        lock.release()
