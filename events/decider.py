@@ -70,13 +70,23 @@ def unexpected(fact: Fact) -> CorruptLog:
     return CorruptLog(f"'{fact.event.event_type}' does not belong into {fact.stream}", position=int(fact.position))
 
 
+class _Stream:
+    """One stream as it is known."""
+
+    __slots__ = ("evolve", "state", "version")
+
+    def __init__(self, evolve: Callable[[Any, Fact], Any]) -> None:
+        self.evolve = evolve
+        self.state: Any = None
+        self.version = NO_STREAM
+
+
 class Known:
     """Some categories of the log, folded: each stream's state and version. One thread."""
 
     def __init__(self, folds: Folds) -> None:
         self._folds = folds
-        self._states: dict[StreamName, Any] = {}
-        self._versions: dict[StreamName, Version] = {}
+        self._streams: dict[StreamName, _Stream] = {}
         self.position = BEFORE_FIRST
         """Of the last fact followed."""
 
@@ -86,27 +96,33 @@ class Known:
 
     def follow(self, fact: Fact) -> None:
         """Fold one fact. One that is known already changes nothing. Raises :class:`CorruptLog` after a gap."""
-        stream, version = fact.stream, fact.version
-        known = self._versions.get(stream, NO_STREAM)
-        if version != known + 1:
-            if version <= known:
+        name, version = fact.stream, fact.version
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = _Stream(self._folds[category_of(name)])
+        if version != stream.version + 1:
+            if version <= stream.version:
                 return
-            raise CorruptLog(f"{stream} jumps from version {known} to {version}", position=int(fact.position))
-        self._states[stream] = self._folds[category_of(stream)](self._states.get(stream), fact)
-        self._versions[stream] = version
+            raise CorruptLog(f"{name} jumps from version {stream.version} to {version}", position=int(fact.position))
+        stream.state = stream.evolve(stream.state, fact)
+        if version == 1:
+            self._streams[name] = stream
+        stream.version = version
         if fact.position > self.position:
             self.position = fact.position
 
     def get(self, kind: type[S], stream: StreamName) -> S | None:
         """The state of a stream; `None` when the stream does not exist."""
-        return _typed(kind, stream, self._states.get(stream))
+        found = self._streams.get(stream)
+        return _typed(kind, stream, found.state if found else None)
 
     def version(self, stream: StreamName) -> Version:
-        return self._versions.get(stream, NO_STREAM)
+        found = self._streams.get(stream)
+        return found.version if found else NO_STREAM
 
     def all(self, kind: type[S]) -> Iterator[S]:
         """Every state of that kind, oldest stream first."""
-        return (state for state in self._states.values() if isinstance(state, kind))
+        return (stream.state for stream in self._streams.values() if isinstance(stream.state, kind))
 
 
 class View:
