@@ -40,6 +40,8 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.names) - {row.key for row in ROWS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    if given.write and given.names:
+        parser.error("--write keeps the whole table: name no row")
     size = Size(rounds=given.rounds, events=given.events)
     began = time.monotonic()
     results = [(row, _measured(row, size)) for row in ROWS if not given.names or row.key in given.names]
