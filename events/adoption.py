@@ -43,11 +43,11 @@ class LogAdopted(DomainEvent):
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """`before` is None when the home had no log."""
+    """`before` is the path of the log that was replaced; empty when the home had none."""
 
     events: int
     lost: int
-    before: Path | None
+    before: str
     position: Position
     """Of the event that tells of it: the head of the log now."""
 
@@ -90,7 +90,7 @@ def adopt(file: Path, log: Path, keys: Path, state: Path, *, reason: str, accoun
             made.unlink(missing_ok=True)
         raise
     _change_places(new, log, before)
-    return Adopted(proof.events, lost, before, head.position)
+    return Adopted(proof.events, lost, str(before or ""), head.position)
 
 
 def _change_places(new: Path, log: Path, before: Path | None) -> None:

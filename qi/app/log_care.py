@@ -1,21 +1,49 @@
-"""Repairing a log, and putting another in its place: what needs the studio to be stopped. Main thread."""
+"""Proving a log, repairing it, putting another in its place: what works when no studio can start. Main thread."""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from events.adoption import Adopted, adopt
+from events.chain import verify
 from events.head import HeadFile
 from events.repair import Repaired, repair
+from events.sqlite import SqliteReader
+from qi.app.join import running
 from qi.app.launch import LaunchConfig
-from qi.errors import Conflict, CorruptLog, NotFound
+from qi.contracts.log import LogProof, VerifyLog
+from qi.errors import Conflict, CorruptLog, NotFound, Unavailable
 from qi.home import Home
+
+
+def prove_log(config: LaunchConfig) -> LogProof:
+    """The proof of the home's whole log: by the studio that runs on it; by this process where none does.
+
+    Raises :class:`CorruptLog` with the first bad position, :class:`NotFound` for no log.
+    """
+    try:
+        with running(config) as participant:
+            return participant.bus.request(VerifyLog())
+    except Unavailable:
+        if config.connect:
+            raise
+    home, began = Home(config.home), time.perf_counter()
+    with SqliteReader(home.events) as reader:
+        # Before the proof: a studio may start now, and sign what was not there yet.
+        signed = HeadFile(home.keys).read()
+        proof = verify(reader, signed)
+    seconds = round(time.perf_counter() - began, 3)
+    return LogProof(
+        events=proof.events, head=proof.position, hash=proof.hash,
+        signed_position=signed.position if signed else 0, seconds=seconds,
+    )  # fmt: skip
 
 
 def repair_log(config: LaunchConfig, new: Path, log: Path | None) -> Repaired:
