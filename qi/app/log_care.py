@@ -22,6 +22,9 @@ from qi.contracts.log import LogProof, VerifyLog
 from qi.errors import Conflict, CorruptLog, NotFound, Unavailable
 from qi.home import Home
 
+RUNNING_WAIT_S = 1.0
+STOPPING_WAIT_S = 20.0
+
 
 def prove_log(config: LaunchConfig) -> LogProof:
     """The proof of the home's whole log: by the studio that runs on it; by this process where none does.
@@ -82,10 +85,14 @@ def adopt_log(config: LaunchConfig, file: Path, reason: str) -> Adopted:
 def _stopped(home: Home) -> Iterator[None]:
     """No studio runs on the home, and none starts, for the length of a block."""
     lock = FileLock(home.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Conflict(f"a studio runs in {home.root}", remedy="stop it first: `qi stop`") from error
+    for wait_s in (RUNNING_WAIT_S, STOPPING_WAIT_S):
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=wait_s)
+        # One that is stopping is not announced any more.
+        if lock.is_locked or home.connection() is not None:
+            break
+    if not lock.is_locked:
+        raise Conflict(f"a studio runs in {home.root}", remedy="stop it first: `qi stop`")
     try:
         yield
     finally:

@@ -93,7 +93,7 @@ def adopt(
         return
     line(f"adopted {done.events} events; the head of the log is {done.position}, which tells of it")
     if done.before:
-        line(f"the log before it is kept as {done.before}; it is known to have had {done.lost} events more")
+        line(f"the log before it is kept as {done.before}; events it is known to have had beyond these: {done.lost}")
 
 
 @verbs.command("export")
