@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from qi.contracts.bundles import GetBundle
@@ -13,11 +14,22 @@ from qi.manifest import Pinned, PinnedAddon
 from qi.masking import without_secrets
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a publish is of, by names."""
+
+    project: str
+    entity: str
+    task: str
+    product: str
+    comment: str
+
+
 def pin(
     ask: Callable[[Any], Any],
     *,
     position: int,
-    context: Mapping[str, str],
+    target: Target,
     bundle: str,
     environment: Mapping[str, str],
     user: str,
@@ -25,10 +37,10 @@ def pin(
 ) -> Pinned:
     """Look up project, bundle and settings as they are at `position`.
 
-    `context` names project, entity, task, product and comment. Raises :class:`NotFound` for an unknown name and
-    :class:`Invalid` for a bundle that no replay could have again. Actor thread.
+    Raises :class:`NotFound` for an unknown name and :class:`Invalid` for a bundle that no replay could have again.
+    Actor thread.
     """
-    found = ask(FindTask(project=context["project"], entity=context["entity"], task=context["task"]))
+    found = ask(FindTask(project=target.project, entity=target.entity, task=target.task))
     pinned = ask(GetBundle(bundle=bundle or "production", at=position))
     if pinned.state == "archived":
         raise Invalid(f"bundle '{pinned.name}' is archived", remedy="publish with another one")
@@ -38,11 +50,11 @@ def pin(
             f"bundle '{pinned.name}' runs {', '.join(loose)} from a folder: nothing could replay such a publish",
             remedy="freeze the bundle first",
         )
-    settings = ask(GetSettings(bundle=pinned.id, project=context["project"], user=user, at=position))
+    settings = ask(GetSettings(bundle=pinned.id, project=target.project, user=user, at=position))
     return Pinned(
         project=found.project.name, project_id=found.project.id, root=found.project.root, fps=found.project.fps,
         entity=found.entity.path, entity_id=found.entity.id, task=found.task.name, task_id=found.task.id,
-        product=context["product"], comment=context["comment"],
+        product=target.product, comment=target.comment,
         bundle=pinned.name, bundle_id=pinned.id, bundle_digest=pinned.digest,
         addons=tuple(PinnedAddon(name=a.name, version=a.version, digest=a.digest) for a in pinned.addons),
         settings=settings.values, environment={**without_secrets(environment), **pinned.environment}, host=host,

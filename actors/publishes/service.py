@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.publishes.pinning import pin
+from actors.publishes.pinning import Target, pin
 from actors.publishes.recovery import end_old_worker
 from events import publishes, versions
 from events.blobs import Blobs
@@ -99,12 +99,9 @@ class Publishes(Actor):
             return self._repeated(known, message)
         require_sources(message.sources)
         position = int(self._ledger.follow())
-        asked = {
-            "project": message.project, "entity": message.entity, "task": message.task, "product": message.product,
-            "comment": message.comment,
-        }  # fmt: skip
+        target = Target(message.project, message.entity, message.task, message.product, message.comment)
         pinned = self._pin(
-            message.command, position=position, context=asked, bundle=message.bundle,
+            message.command, position=position, target=target, bundle=message.bundle,
             environment=message.environment, user=self.caller.user,
         )  # fmt: skip
         request = PublishRequested(
@@ -301,12 +298,9 @@ class Publishes(Actor):
         """The same request with what holds now (or held then), instead of what was pinned."""
         before = load(self._blobs, Pinned, state.request.pinned)
         position = message.settings_at or int(self._ledger.follow())
-        asked = {
-            "project": before.project, "entity": before.entity, "task": before.task, "product": before.product,
-            "comment": before.comment,
-        }  # fmt: skip
+        target = Target(before.project, before.entity, before.task, before.product, before.comment)
         pinned = self._pin(
-            message.command, position=position, context=asked, bundle=message.bundle,
+            message.command, position=position, target=target, bundle=message.bundle,
             environment=message.environment or before.environment, user=state.request.user,
         )  # fmt: skip
         return replace(
