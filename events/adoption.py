@@ -74,7 +74,7 @@ def adopt(file: Path, log: Path, keys: Path, state: Path, *, reason: str, accoun
             )
         heads = HeadFile(keys)
         lost = max(0, _last_known(log, heads) - proof.events)
-        before = log.with_name(f"{log.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}") if log.exists() else None
+        before = _place_beside(log) if log.exists() else None
         told = LogAdopted(
             reason=reason, account=account, events=proof.events, lost=lost, before=before.name if before else ""
         )
@@ -97,10 +97,22 @@ def _change_places(new: Path, log: Path, before: Path | None) -> None:
     if before is not None:
         # The WAL first: one that is left behind would be taken for the new log's.
         for old, kept in reversed(list(zip(_files(log), _files(before), strict=True))):
-            if old.exists():
+            # What a killed adoption has kept already is the true one: nothing was appended since.
+            if old.exists() and kept.exists():
+                old.unlink()
+            elif old.exists():
                 old.rename(kept)
     new.replace(log)
     sync_folder(log.parent)
+
+
+def _place_beside(log: Path) -> Path:
+    """Where the log in use is kept; where a killed adoption took its WAL already, if one did."""
+    for wal in log.parent.glob(f"{log.name}.before-*-wal"):
+        taken = wal.with_name(wal.name.removesuffix("-wal"))
+        if not taken.exists():
+            return taken
+    return log.with_name(f"{log.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
 
 
 def _files(log: Path) -> list[Path]:
