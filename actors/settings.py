@@ -22,7 +22,7 @@ from events.settings_tree import Path as SettingPath
 from qi.actor import Actor, handles
 from qi.bus import Bus
 from qi.context import STUDIO
-from qi.contracts.addons import CheckSettings, GetSchemas, Schemas
+from qi.contracts.addons import CheckSettings, GetSchemas, Schemas, StoreAddon
 from qi.contracts.bundles import BundleInfo, GetBundle
 from qi.contracts.db import GetProject
 from qi.contracts.log import AppendEvents
@@ -56,7 +56,7 @@ class Settings(Actor):
     """Layers: defaults, bundle, project, user. Only differences are stored."""
 
     name = "settings"
-    requests = (AppendEvents, GetBundle, GetSchemas, CheckSettings, GetProject)
+    requests = (AppendEvents, GetBundle, GetSchemas, CheckSettings, StoreAddon, GetProject)
 
     def __init__(self, bus: Bus, *, home: str) -> None:
         super().__init__(bus)
@@ -170,7 +170,7 @@ class Settings(Actor):
         stream: StreamName,
     ) -> None:
         """The values as they would then hold must fit the schema of what the bundle pins."""
-        digests = {pinned.name: pinned.digest for pinned in bundle.addons}
+        digests = self._digests(bundle)
         scope = self._ledger.known.get(Scope, stream) if message.scope != "bundle" else None
         for addon in sorted({patch.addon for patch in patches}):
             layer: dict[SettingPath, Any] = {p: s.value for p, s in (scope.layer(addon) if scope else {}).items()}
@@ -197,8 +197,14 @@ class Settings(Actor):
             return settings_stream(scope, self.request(GetProject(project=target)).id)
         return settings_stream(scope, sha256(fold_name(target).encode()).hexdigest()[:32])
 
+    def _digests(self, bundle: BundleInfo) -> dict[str, str]:
+        """Addon → digest; of what a dev bundle takes from a folder, as the folder is now."""
+        return {
+            pinned.name: pinned.digest or self.request(StoreAddon(name=pinned.name)).digest for pinned in bundle.addons
+        }
+
     def _of(self, bundle: BundleInfo) -> Schemas:
-        digests = {pinned.name: pinned.digest for pinned in bundle.addons if pinned.digest}
+        digests = self._digests(bundle)
         key = tuple(sorted(digests.items()))
         if key not in self._schemas:
             self._schemas[key] = self.request(GetSchemas(digests=digests))

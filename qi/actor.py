@@ -59,7 +59,7 @@ BUSY_RETRY_MS = 200
 STOPPING_RETRY_MS = 500
 
 
-class Fatal(Exception):  # noqa: N818 - it names what the supervisor does with it
+class Fatal(Exception):
     """Raised by a handler whose actor cannot go on; the supervisor starts a new one."""
 
 

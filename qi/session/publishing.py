@@ -70,7 +70,7 @@ class Listener(Protocol):
     def finished(self, stage: str, step: Step, outcome: Outcome) -> None: ...
 
 
-class StepsFailed(Exception):  # noqa: N818 - several may have; named as what happened
+class StepsFailed(Exception):
     """A stage ended because steps failed."""
 
     def __init__(self, stage: str, failures: list[tuple[Step, Outcome]]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from events.ids import new_id
+from qi.contracts.bundles import CreateBundle
 from qi.contracts.settings import ExplainSetting, GetSettings, Patched, PatchSettings, Setting
 from qi.errors import Conflict, Invalid, NotFound, QiError
 from qi.testing.studio import RunningStudio, Shot
@@ -109,3 +111,12 @@ def test_the_media_addons_settings_reach_its_plugins(studio: RunningStudio, shot
 
     assert info.state == "succeeded"
     assert info.files == 4
+
+
+def test_a_dev_bundle_takes_settings_of_addons_that_come_from_their_folders(studio: RunningStudio) -> None:
+    name = f"dev {new_id()}"
+    studio.bus.request(CreateBundle(name=name, dev=True, command=new_id()))
+    patch = PatchSettings(scope="bundle", target=name, settings=(Setting(path="media.review_crf", value=30),))
+    assert studio.bus.request(patch).changed == 1
+    assert studio.bus.request(GetSettings(path="media.review_crf", bundle=name)).values == {"media.review_crf": 30}
+    assert studio.bus.request(GetSettings(path="media.review_crf")).values == {"media.review_crf": 18}
