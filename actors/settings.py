@@ -156,6 +156,7 @@ class Settings(Actor):
             )  # fmt: skip
         self._check(message, bundle, schemas, patches, stream)
         decide = bundles.decide if message.scope == "bundle" else settings.decide
+        self._ledger.follow()
         before = self._ledger.known.version(stream)
         appended = self._ledger.carry_out(decide, command, command=message.command)
         revision = self._ledger.known.version(stream)
