@@ -23,7 +23,7 @@ from events.record import BEFORE_FIRST, Position
 from events.store import EventReader, Head
 
 KEY_BYTES = 32
-_REMEDY = "Restore the head beside its log from a backup, or sign the log as it stands."
+_REMEDY = "Restore the head beside its log from a backup, or take the log as it stands with 'qi log adopt'."
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Mapping
@@ -46,6 +47,13 @@ def mask(text: str) -> str:
     text = _IN_URL.sub(MASK, text)
     text = _BEARER.sub(lambda found: f"{found[1]} {MASK}", text)
     return _ASSIGNED.sub(lambda found: f"{found['name']}{found['between']}{MASK}", text)
+
+
+class MaskingFormatter(logging.Formatter):
+    """For processes that log to a terminal only; a studio's own logs are masked by structlog's last processor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

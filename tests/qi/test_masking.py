@@ -1,11 +1,13 @@
 """Secrets never reach a log."""
 
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qi import masking
-from qi.masking import MASK, hide, is_secret_name, mask, without_secrets
+from qi.masking import MASK, MaskingFormatter, hide, is_secret_name, mask, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +65,8 @@ def test_an_environment_is_recorded_without_secrets() -> None:
     assert without_secrets(given_) == {"PATH": "/bin"}
     assert is_secret_name("AWS_SECRET_ACCESS_KEY")
     assert not is_secret_name("PATH")
+
+
+def test_a_formatter_masks_what_a_library_logs() -> None:
+    record = logging.LogRecord("lib", logging.WARNING, __file__, 1, "password=%s", ("hunter22",), None)
+    assert MaskingFormatter("%(message)s").format(record) == f"password={MASK}"

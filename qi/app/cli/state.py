@@ -41,9 +41,16 @@ def launch_config() -> LaunchConfig:
 @contextmanager
 def studio(*, acts: bool, anew: bool = False) -> Iterator[Bus]:
     """The mesh, for the length of a verb: the studio of this home, or a new one. As :func:`qi.app.join.session`."""
+    import logging
+
     from events.ids import new_id
     from qi import context
     from qi.app.join import session
+    from qi.masking import MaskingFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("qi: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
     with context.use(context.Context(trace=new_id())), session(launch_config(), acts=acts, anew=anew) as participant:
         yield participant.bus
