@@ -29,7 +29,7 @@ from qi.endpoints import (
     Asked,
     Call,
     Endpoint,
-    Fact,
+    Heard,
     Tick,
     every,
     handles,
@@ -185,8 +185,9 @@ class Actor(pykka.ThreadingActor):
                 self._handle_group(message.endpoint, [message, *waiting])
             else:
                 self._handle(message)
-        elif isinstance(message, Fact):
-            self._hear(message)
+        elif isinstance(message, Heard):
+            for msg in message.take():
+                self._hear(message.method, msg)
         elif isinstance(message, Tick):
             message.waiting = False
             with self._guarded(message.method):
@@ -250,14 +251,13 @@ class Actor(pykka.ThreadingActor):
         return None
 
     def _listen(self, subject: str, method: str) -> None:
-        mailbox = self.mailbox
+        mailbox, heard = self.mailbox, Heard(method)
 
         def arrive(msg: Message) -> None:  # bus thread
-            # Facts only wake a listener, which then reads the log; losing one under flood loses nothing.
-            if mailbox.qsize() < self.mailbox_limit and mailbox.waiting_bytes < self.mailbox_bytes:
-                mailbox.put_sized(Envelope(Fact(method, msg)), len(msg.data))
-            else:
-                self._stats.dropped += 1
+            self._stats.dropped += heard.put(msg, self.mailbox_limit, self.mailbox_bytes)
+            if not heard.scheduled:
+                heard.scheduled = True
+                mailbox.put(Envelope(heard))
 
         self._subscriptions.append(self._bus.subscribe(subject, arrive))
 
@@ -283,11 +283,10 @@ class Actor(pykka.ThreadingActor):
                 error = Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
                 self._refuse(item.msg, error)
 
-    def _hear(self, fact: Fact) -> None:
-        self.mailbox.took(len(fact.msg.data))
-        with self._guarded(f"listening to {fact.msg.subject}"):
-            self._enter(context.from_headers(fact.msg.headers, time.monotonic()), STUDIO_IDENTITY)
-            getattr(self, fact.method)(fact.msg.data)
+    def _hear(self, method: str, msg: Message) -> None:
+        with self._guarded(f"listening to {msg.subject}"):
+            self._enter(context.from_headers(msg.headers, time.monotonic()), STUDIO_IDENTITY)
+            getattr(self, method)(msg.data)
 
     def _handle(self, call: Call) -> None:
         began = time.perf_counter()

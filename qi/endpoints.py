@@ -5,9 +5,10 @@ A mark is read once, when the actor starts; nothing is registered anywhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qi import context
@@ -49,11 +50,42 @@ class Tick:
 
 
 @dataclass(slots=True)
-class Fact:
-    """An announcement on its way to a listener."""
+class Heard:
+    """What a listener was told and has not looked at. Facts only wake it, so under a flood the oldest may go."""
 
     method: str
-    msg: Message
+    waiting: deque[Message] = field(default_factory=deque)
+    scheduled: bool = False
+    """Whether the actor's mailbox holds a reminder to look."""
+    came: int = 0
+    """Bytes that came, and of those that were dropped; bus thread."""
+    dropped: int = 0
+    taken: int = 0
+    """Bytes that the actor thread took."""
+
+    def put(self, msg: Message, most: int, most_bytes: int) -> int:
+        """Bus thread: keep `msg`; how many older ones had to go for it."""
+        gone, size = 0, len(msg.data)
+        while self.waiting and (len(self.waiting) >= most or self.came - self.dropped - self.taken + size > most_bytes):
+            try:
+                self.dropped += len(self.waiting.popleft().data)
+            except IndexError:  # the actor took the last one a moment ago
+                break
+            gone += 1
+        self.came += size
+        self.waiting.append(msg)
+        return gone
+
+    def take(self) -> Iterator[Message]:
+        """Actor thread: what waits, oldest first."""
+        self.scheduled = False
+        for _ in range(len(self.waiting)):
+            try:
+                msg = self.waiting.popleft()
+            except IndexError:  # the bus thread dropped it for a newer one
+                return
+            self.taken += len(msg.data)
+            yield msg
 
 
 def handles(kind: type[Request[R]]) -> Callable[[Callable[[A, Any], R | Future[R]]], Callable[[A, Any], R | Future[R]]]:
