@@ -37,10 +37,11 @@ from qi.endpoints import (
     listens,
     members,
 )
-from qi.errors import BadRequest, Busy, DeadlineExceeded, Loop, QiError
+from qi.errors import Busy, DeadlineExceeded, Loop, QiError
 from qi.identity import STUDIO_IDENTITY, Identity, studio_for
 from qi.mailbox import Mailbox
-from qi.messages import MAX_MESSAGE_BYTES, SERVICE, Address, Request
+from qi.messages import SERVICE, Address, Request
+from qi.replies import Replies
 from qi.statistics import Statistics
 from qi.wire import Message
 
@@ -100,6 +101,7 @@ class Actor(pykka.ThreadingActor):
         self._name_in_head = self.name.encode()
         self._id = new_id()
         self._stats = Statistics()
+        self._replies = Replies(bus, self.name, self._stats)
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -227,7 +229,7 @@ class Actor(pykka.ThreadingActor):
         def arrive(msg: Message) -> None:  # bus thread
             unwelcome = self._unwelcome(endpoint, msg)
             if unwelcome is not None:
-                self._refuse(msg, unwelcome)
+                self._replies.refuse(msg, unwelcome)
                 return
             caller = msg.subject.split(".")[position] if position >= 0 else STUDIO
             mailbox.put_sized(Envelope(Call(endpoint, msg, time.monotonic(), caller)), len(msg.data))
@@ -281,7 +283,7 @@ class Actor(pykka.ThreadingActor):
         for item in self.mailbox.empty_out():
             if isinstance(item, Call):
                 error = Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
-                self._refuse(item.msg, error)
+                self._replies.refuse(item.msg, error)
 
     def _hear(self, method: str, msg: Message) -> None:
         with self._guarded(f"listening to {msg.subject}"):
@@ -296,19 +298,19 @@ class Actor(pykka.ThreadingActor):
             self._enter(asked.context, asked.caller)
             answer = getattr(self, call.endpoint.method)(asked.message)
         except QiError as error:
-            self._refuse(call.msg, error)
+            self._replies.refuse(call.msg, error)
         except Fatal as error:
-            self._refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
+            self._replies.refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad request must not end the actor
-            self._refuse(call.msg, self._internal(error, call.endpoint.kind.topic))
+            self._replies.refuse(call.msg, self._replies.fault(error, call.endpoint.kind.topic))
         else:
             # The reply comes last: it wakes the bus thread, which then need not wait for this one.
             self._stats.record(time.perf_counter() - began)
             if isinstance(answer, Future):
-                answer.add_done_callback(lambda done: self._reply_later(call, done))
+                answer.add_done_callback(lambda done: self._replies.send_later(call.msg, done))
             else:
-                self._reply(call.msg, answer)
+                self._replies.send(call.msg, answer)
             return
         self._stats.record(time.perf_counter() - began)
 
@@ -322,9 +324,9 @@ class Actor(pykka.ThreadingActor):
                 asked.append(self._admit(call))
                 admitted.append(call)
             except QiError as error:
-                self._refuse(call.msg, error)
+                self._replies.refuse(call.msg, error)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad request must not end the others
-                self._refuse(call.msg, self._internal(error, endpoint.kind.topic))
+                self._replies.refuse(call.msg, self._replies.fault(error, endpoint.kind.topic))
         # A group has no context of its own: each request brings one.
         self._enter(context.Context(trace=new_id()), STUDIO_IDENTITY)
         answers: list[Any] = []
@@ -335,15 +337,15 @@ class Actor(pykka.ThreadingActor):
                 raise RuntimeError(f"{len(asked)} requests, {len(answers)} answers")
         except Fatal as error:
             for call in admitted:
-                self._refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
+                self._replies.refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad group must not end the actor
-            answers = [self._internal(error, endpoint.kind.topic)] * len(asked)
+            answers = [self._replies.fault(error, endpoint.kind.topic)] * len(asked)
         for call, answer in zip(admitted, answers, strict=True):
             if isinstance(answer, QiError):
-                self._refuse(call.msg, answer)
+                self._replies.refuse(call.msg, answer)
             else:
-                self._reply(call.msg, answer)
+                self._replies.send(call.msg, answer)
         spent = (time.perf_counter() - began) / len(calls)
         for _ in calls:
             self._stats.record(spent)
@@ -368,52 +370,10 @@ class Actor(pykka.ThreadingActor):
         carried = context.Context(said.trace, cause, command or said.command, said.deadline, path, session, user, host)
         return Asked(message, carried, caller)
 
-    def _reply(self, msg: Message, answer: Any) -> None:
-        if not msg.reply:
-            return
-        try:
-            self._bus.publish(msg.reply, self._bus.codec.encode(answer))
-        except QiError as error:  # too big, or the outbox is full
-            self._refuse(msg, error)
-        except Exception as error:  # noqa: BLE001 - the caller learns it now rather than at its deadline
-            self._refuse(msg, self._internal(error, msg.subject))
-
-    def _reply_later(self, call: Call, done: Future[Any]) -> None:
-        error = done.exception() if not done.cancelled() else QiError(f"'{self.name}' gave the request up")
-        if error is None:
-            self._reply(call.msg, done.result())
-        else:
-            self._refuse(call.msg, error if isinstance(error, QiError) else self._internal(error, call.msg.subject))
-
-    def _refuse(self, msg: Message, error: QiError) -> None:
-        self._stats.failed(error.message)
-        if not msg.reply:
-            return
-        headers = {
-            "Nats-Service-Error": error.message[:200].encode("ascii", "replace").decode(),
-            "Nats-Service-Error-Code": str(error.code),
-        }
-        try:
-            data = self._bus.codec.encode(error.as_reply())
-            if len(data) > MAX_MESSAGE_BYTES:
-                raise BadRequest("the error is too big to travel")
-        except Exception:
-            log.exception("an error does not travel as it is", extra={"actor": self.name})
-            data = self._bus.codec.encode(type(error)(error.message[:1000]).as_reply())
-        with self._guarded("refusing"):
-            self._bus.publish(msg.reply, data, headers=headers)
-
     @staticmethod
     def _enter(here: context.Context, caller: Identity) -> None:
         context.enter(here)
         _caller.set(caller)
-
-    def _internal(self, error: BaseException, topic: str) -> QiError:
-        log.error("handler failed", exc_info=error, extra={"actor": self.name, "topic": topic})
-        return QiError(
-            f"'{self.name}' could not answer '{topic}': {type(error).__name__}: {error}",
-            remedy="this is a fault in Qi or in an addon; the studio's log holds the traceback",
-        )
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, TypeVar, cast
 from qi import context
 from qi.codec import Codec, Plain
 from qi.context import Context
+from qi.credentials import Credentials
 from qi.errors import Busy, DeadlineExceeded, QiError, Unavailable, from_reply
-from qi.link import WATCHDOG_EVERY_S, Credentials, Link, Outgoing, Subscription, Timer
+from qi.link import WATCHDOG_EVERY_S, Link, Outgoing, Subscription
 from qi.messages import SERVICE, Address, Request
 from qi.services import Services
+from qi.timer import Timer
 from qi.wire import Message
 
 __all__ = ["Answer", "Bus", "Credentials", "Subscription", "Timer"]

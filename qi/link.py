@@ -14,15 +14,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import nats.errors
 
 from events.ids import new_id
 from qi.context import Context
+from qi.credentials import Credentials
 from qi.errors import BadRequest, Busy, Unavailable
 from qi.messages import MAX_MESSAGE_BYTES
+from qi.timer import Timer
 from qi.wire import Callback, Message, Wire, frame
 
 log = logging.getLogger("qi.bus")
@@ -37,15 +39,6 @@ OUTBOX_LIMIT_BYTES = 32 * 1024 * 1024
 PROBLEMS_KEPT = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """How this process reaches the broker."""
-
-    url: str
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-
 @dataclass(slots=True, eq=False)
 class Subscription:
     """One subject this process listens to; survives reconnects and a replaced connection."""
@@ -54,27 +47,6 @@ class Subscription:
     queue: str
     callback: Callback
     sid: int = 0
-
-
-class Timer:
-    """A repeated call on the bus thread, until it is cancelled. Any thread."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], None]) -> None:
-        self._loop, self._seconds, self._callback = loop, seconds, callback
-        self._cancelled = False
-        loop.call_soon_threadsafe(self._next)
-
-    def _next(self) -> None:
-        if not self._cancelled:
-            self._loop.call_later(self._seconds, self._due)
-
-    def _due(self) -> None:
-        if not self._cancelled:
-            self._callback()
-            self._next()
-
-    def cancel(self) -> None:
-        self._cancelled = True
 
 
 class Outgoing(NamedTuple):
