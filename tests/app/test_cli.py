@@ -247,11 +247,14 @@ def test_settings_are_set_read_explained_and_read_as_they_were(qi: Qi, shot: Sho
     assert qi("settings", "get", path, "--project", shot.project, "--json").json["values"] == {path: 900}
 
 
-def test_history_is_filtered_followed_as_a_tree_and_exported(qi: Qi, shot: Shot, tmp_path: Path) -> None:
+def test_history_is_filtered_followed_as_a_tree_and_exported(
+    qi: Qi, studio: RunningStudio, shot: Shot, tmp_path: Path
+) -> None:
     note = tmp_path / "note.txt"
     note.write_text("one", "utf-8")
     info = qi("publish", str(note), *into(shot), "--product", "notes", "--json").json
     stream = f"publish-{info['publish']}"
+    studio.wait_for_event("publish.worker_ended", stream=stream)
 
     events = qi("history", "--stream", stream, "--limit", "500", "--json").json
     assert events[0]["type"] == "publish.requested"
