@@ -21,7 +21,7 @@ def demo(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Set up a studio, publish a sequence, lose the tracker on the way, replay to success, read what happened."""
+    """See a publish fail, replay it, read what happened."""
     from qi.app.demo import run
 
     home = options.get().home

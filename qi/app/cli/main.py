@@ -27,6 +27,7 @@ app = typer.Typer(
     help="Publish, load and manage versions; see what changed, who changed it, and do it again.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -45,7 +45,7 @@ def replay(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Do a publish again with exactly what it had, or try it with something else."""
+    """Do a publish again, or try it with something else."""
     if mode not in MODES:
         raise typer.BadParameter(f"'{mode}' is none of {', '.join(MODES)}")
     if mode != "what-if" and (bundle or settings_at):

@@ -70,7 +70,10 @@ def stop() -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check what Qi needs, and what the studio says of itself; exits 1 when something is wrong."""
+    """Check what Qi needs, and how the studio is.
+
+    Exits with 1 when something is wrong.
+    """
     from qi.app.doctor import examine
 
     findings = examine(launch_config())

@@ -72,7 +72,7 @@ def list_(as_json: Json = False) -> None:
 
 
 def login(name: Annotated[str, typer.Argument(help="User name.")], password_stdin: Password = False) -> None:
-    """Log in: commands on this home are this user's until `qi logout`."""
+    """Be this user, until `qi logout`."""
     from qi.home import Home, write_private
 
     password = _password(password_stdin, twice=False)

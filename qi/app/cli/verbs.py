@@ -9,22 +9,19 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 VERBS: dict[str, tuple[str, str]] = {
-    "demo": (
-        "demo",
-        ("Set up a studio, publish a sequence, lose the tracker on the way, replay to success, read what happened."),
-    ),
+    "demo": ("demo", "See a publish fail, replay it, read what happened."),
     "serve": ("studio", "Run the studio here until it is stopped."),
     "status": ("studio", "What runs: services, addons, sessions."),
     "stop": ("studio", "Stop the studio that runs on this home."),
-    "doctor": ("studio", "Check what Qi needs, and what the studio says of itself; exits 1 when something is wrong."),
+    "doctor": ("studio", "Check what Qi needs, and how the studio is."),
     "subjects": ("studio", "Every topic: who may ask it, what it answers."),
-    "login": ("user", "Log in: commands on this home are this user's until `qi logout`."),
+    "login": ("user", "Be this user, until `qi logout`."),
     "logout": ("user", "Forget the log-in of this home."),
     "publish": ("publish", "Publish files as the next version of a product."),
     "publishes": ("publish", "All publishes, newest first."),
     "show": ("publish", "One publish: its steps, its version, its error."),
     "cancel": ("publish", "Call a publish off."),
-    "replay": ("replay", "Do a publish again with exactly what it had, or try it with something else."),
+    "replay": ("replay", "Do a publish again, or try it with something else."),
     "history": ("history", "What changed, who changed it, and why."),
     "user": ("user", "Users and their roles."),
     "project": ("project", "Projects."),
