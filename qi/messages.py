@@ -73,7 +73,7 @@ class Address:
 
 
 SERVICE = Address("qi.rpc.{session}.{topic}")
-"""A core service, in its queue group. The caller's session is in the subject: the broker vouches for it."""
+"""A core service, in its queue group. The caller's session is in the subject, where the broker can guard it."""
 
 
 def to_session(target: str) -> Address:
