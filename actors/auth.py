@@ -16,6 +16,7 @@ from qi.actor import Actor, handles
 from qi.bus import Bus
 from qi.contracts.auth import (
     AddUser,
+    EndLogins,
     GrantRole,
     ListUsers,
     LoggedIn,
@@ -26,8 +27,9 @@ from qi.contracts.auth import (
     UserList,
     VerifyPassword,
 )
+from qi.contracts.gate import RenewRights
 from qi.contracts.log import AppendEvents
-from qi.contracts.session import BindSession, ForgetToken
+from qi.contracts.session import BindSession, ForgetToken, ForgetUser
 from qi.deciding import Ledger
 from qi.errors import Busy, NotFound, Unauthenticated
 from qi.home import Home
@@ -42,7 +44,7 @@ class Auth(Actor):
     """Verifies, binds the session to the user, records grants."""
 
     name = "auth"
-    requests = (AppendEvents, BindSession, ForgetToken, VerifyPassword, StorePassword)
+    requests = (AppendEvents, BindSession, ForgetToken, ForgetUser, RenewRights, VerifyPassword, StorePassword)
 
     def __init__(self, bus: Bus, *, home: str, provider: str, bundle: str) -> None:
         super().__init__(bus)
@@ -92,6 +94,18 @@ class Auth(Actor):
         change = users.RevokeRole if message.revoke else users.GrantRole
         command = change(user=user.id, role=message.role, reason=message.reason)
         self._ledger.carry_out(users.decide, command, command=message.command)
+        self.request(RenewRights(user=user.name))
+        return self._info(message.name)
+
+    @handles(EndLogins)
+    def end_logins(self, message: EndLogins) -> UserInfo:
+        self._ledger.follow()
+        user = users.find_user(self._ledger.known, message.name)
+        if user is None:
+            raise NotFound(f"there is no user '{message.name}'", remedy="`qi user list` shows who there is")
+        command = users.EndLogins(user=user.id, reason=message.reason)
+        self._ledger.carry_out(users.decide, command, command=message.command)
+        self.request(ForgetUser(user=user.name))
         return self._info(message.name)
 
     @handles(ListUsers)

@@ -22,7 +22,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from qi.session.participant import Participant
 from qi.bus import Credentials
-participant = Participant(Credentials(*sys.argv[2:5]), kind="dcc")
+participant = Participant(Credentials(sys.argv[2], password=sys.argv[3]), kind="dcc")
 participant.join()
 print(time.perf_counter() - began, flush=True)
 participant.leave()
@@ -80,7 +80,7 @@ def joined(size: Size) -> Samples:
             connection = Home(Path(folder, "home")).connection()
             assert connection is not None
             root = str(Path(__file__).resolve().parents[1])
-            command = [sys.executable, "-c", JOIN, root, connection.url, "session", connection.password]
+            command = [sys.executable, "-c", JOIN, root, connection.url, connection.token]
 
             def once() -> float:
                 said = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=LIMIT_S)

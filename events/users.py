@@ -61,6 +61,14 @@ class RoleRevoked(DomainEvent):
     """Why; may be empty."""
 
 
+@event("user.logins_ended")
+class LoginsEnded(DomainEvent):
+    """Whatever had been opened in the user's name was ended. Who did it is in the event's meta."""
+
+    reason: str
+    """Why; may be empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """How a user came to a role."""
@@ -103,6 +111,13 @@ class RevokeRole:
     reason: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EndLogins:
+    user: str
+    """Id."""
+    reason: str = ""
+
+
 def user_stream(user: str) -> StreamName:
     return stream_name("user", user)
 
@@ -112,10 +127,10 @@ def permissions(roles: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(PERMISSIONS.get(role, frozenset()) for role in roles))
 
 
-def decide(view: View, command: AddUser | GrantRole | RevokeRole) -> list[Change]:
+def decide(view: View, command: AddUser | GrantRole | RevokeRole | EndLogins) -> list[Change]:
     """Raises :class:`Invalid` (no such role), :class:`NotFound` (no such user), :class:`Conflict` (the name is
     taken) and :class:`Locked` (the last admin would be none)."""
-    for role in command.roles if isinstance(command, AddUser) else (command.role,):
+    for role in _roles_of(command):
         if role not in PERMISSIONS:
             raise Invalid(f"there is no role '{role}'", remedy=f"Roles are {', '.join(PERMISSIONS)}.", role=role)
     if isinstance(command, AddUser):
@@ -124,6 +139,8 @@ def decide(view: View, command: AddUser | GrantRole | RevokeRole) -> list[Change
     user = view.get(User, stream)
     if user is None:
         raise NotFound(f"there is no user {command.user}", user=command.user)
+    if isinstance(command, EndLogins):
+        return [Change(stream, LoginsEnded(reason=reason))]
     if (command.role in user.roles) == isinstance(command, GrantRole):
         return []
     if isinstance(command, GrantRole):
@@ -141,6 +158,8 @@ def evolve(state: User | None, fact: Fact) -> User:
             return replace(state, roles={**state.roles, role: Grant(fact.meta.user, fact.at, reason)})
         case RoleRevoked(role=role) if state is not None:
             return replace(state, roles={key: grant for key, grant in state.roles.items() if key != role})
+        case LoginsEnded() if state is not None:
+            return state
     raise unexpected(fact)
 
 
@@ -151,6 +170,15 @@ def find_user(known: Known, name: str) -> User | None:
     """The user of that name, however it is typed."""
     claimed = known.get(names.Claim, names.claim_stream("user", name))
     return known.get(User, user_stream(claimed.owner)) if claimed and claimed.owner else None
+
+
+def _roles_of(command: AddUser | GrantRole | RevokeRole | EndLogins) -> tuple[str, ...]:
+    match command:
+        case AddUser(roles=roles):
+            return roles
+        case GrantRole(role=role) | RevokeRole(role=role):
+            return (role,)
+    return ()
 
 
 def _add(view: View, command: AddUser) -> list[Change]:

@@ -155,7 +155,8 @@ class Actor(pykka.ThreadingActor):
                 self._serve(endpoint)
             for member in members(type(self)):
                 if "_qi_listens" in member.__dict__:
-                    self._listen(member.__dict__["_qi_listens"], member.__name__)
+                    subject, whole = member.__dict__["_qi_listens"]
+                    self._listen(subject, member.__name__, whole=whole)
                 if "_qi_every" in member.__dict__:
                     self._tick(member.__dict__["_qi_every"], member.__name__)
             for subject in IDENTITY_CHANGES:
@@ -189,7 +190,7 @@ class Actor(pykka.ThreadingActor):
                 self._handle(message)
         elif isinstance(message, Heard):
             for msg in message.take():
-                self._hear(message.method, msg)
+                self._hear(message.method, msg, whole=message.whole)
         elif isinstance(message, Tick):
             message.waiting = False
             with self._guarded(message.method):
@@ -252,8 +253,8 @@ class Actor(pykka.ThreadingActor):
             return Busy(f"'{self.name}' has too much to do", retry_ms=BUSY_RETRY_MS, actor=self.name)
         return None
 
-    def _listen(self, subject: str, method: str) -> None:
-        mailbox, heard = self.mailbox, Heard(method)
+    def _listen(self, subject: str, method: str, *, whole: bool = False) -> None:
+        mailbox, heard = self.mailbox, Heard(method, whole)
 
         def arrive(msg: Message) -> None:  # bus thread
             self._stats.dropped += heard.put(msg, self.mailbox_limit, self.mailbox_bytes)
@@ -285,10 +286,10 @@ class Actor(pykka.ThreadingActor):
                 error = Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
                 self._replies.refuse(item.msg, error)
 
-    def _hear(self, method: str, msg: Message) -> None:
+    def _hear(self, method: str, msg: Message, *, whole: bool) -> None:
         with self._guarded(f"listening to {msg.subject}"):
             self._enter(context.from_headers(msg.headers, time.monotonic()), STUDIO_IDENTITY)
-            getattr(self, method)(msg.data)
+            getattr(self, method)(msg if whole else msg.data)
 
     def _handle(self, call: Call) -> None:
         began = time.perf_counter()

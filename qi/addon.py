@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from events import users
 from qi.actor import Actor, every, members
 from qi.bus import Bus
 from qi.errors import QiError
@@ -44,6 +45,10 @@ class AddonRecord:
     title: str = ""
     roles: tuple[str, ...] = ()
     isolation: Literal["thread", "process"] = "thread"
+    requests: tuple[str, ...] = ()
+    """Topics it asks of the studio's services."""
+    permissions: tuple[str, ...] = ()
+    """What it needs to be allowed for that."""
     problem: str = ""
     """Why it cannot be used; empty when it can."""
 
@@ -69,18 +74,27 @@ def read_addon(folder: Path) -> AddonRecord:
     except ValueError as error:
         return replace(nameless, problem=f"addon.toml is not valid: {error}")
     name, version = declared.get("name", ""), declared.get("version", "")
-    roles, isolation = declared.get("roles", []), declared.get("isolation", "thread")
+    isolation = declared.get("isolation", "thread")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return replace(nameless, problem=f"its name {name!r} is not of the form [a-z][a-z0-9_]*")
     record = AddonRecord(name, folder)
     if not isinstance(version, str) or not VERSION.fullmatch(version):
         return replace(record, problem=f"its version {version!r} is not a semantic version")
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        return replace(record, problem="its roles are not a list of names")
+    lists: dict[str, list[str]] = {}
+    for key in ("roles", "requests", "permissions"):
+        lists[key] = declared.get(key, [])
+        if not isinstance(lists[key], list) or not all(isinstance(item, str) for item in lists[key]):
+            return replace(record, problem=f"its {key} are not a list of names")
+    unknown = sorted(set(lists["permissions"]) - users.permissions(users.PERMISSIONS))
+    if unknown:
+        return replace(record, problem=f"it asks for permissions that do not exist: {', '.join(unknown)}")
     if isolation not in ("thread", "process"):
         return replace(record, problem=f"its isolation {isolation!r} is neither 'thread' nor 'process'")
     title = str(declared.get("title", name))
-    return replace(record, version=version, title=title, roles=tuple(roles), isolation=isolation)
+    return replace(
+        record, version=version, title=title, isolation=isolation, roles=tuple(lists["roles"]),
+        requests=tuple(lists["requests"]), permissions=tuple(lists["permissions"]),
+    )  # fmt: skip
 
 
 def bundled_addons() -> Path:

@@ -14,7 +14,7 @@ from qi import context
 from qi.codec import Codec, Plain
 from qi.context import Context
 from qi.credentials import Credentials
-from qi.errors import Busy, DeadlineExceeded, QiError, Unavailable, from_reply
+from qi.errors import Busy, DeadlineExceeded, Forbidden, QiError, Unavailable, from_reply
 from qi.link import WATCHDOG_EVERY_S, Link, Outgoing, Subscription
 from qi.messages import SERVICE, Address, Request
 from qi.services import Services
@@ -44,8 +44,9 @@ class Waiter(NamedTuple):
 
     future: Future[Answer] | asyncio.Future[Answer]
     limit: float
-    again: Outgoing | None
-    """A command, which may be sent again when the connection broke: its service knows it by its id."""
+    sent: Outgoing
+    """To be sent again when the connection broke: a command is known by its id, and asking twice is asking once."""
+    needs: str
 
 
 class Bus(Link):
@@ -61,8 +62,7 @@ class Bus(Link):
         host: str = "",
         watchdog_every_s: float = WATCHDOG_EVERY_S,
     ) -> None:
-        super().__init__(credentials, name=name, watchdog_every_s=watchdog_every_s)
-        self.session = session
+        super().__init__(credentials, session=session, name=name, watchdog_every_s=watchdog_every_s)
         self.codec: Codec = codec or Plain()
         self.host = host
         self._waiting: dict[str, Waiter] = {}
@@ -141,9 +141,9 @@ class Bus(Link):
         """Returns the number under which `future` waits."""
         number = format(next(self._numbers), "x")
         item = Outgoing(
-            to.subject(self.session, message.topic), self.codec.encode(message), f"{self._inbox}.{number}", None, sent
+            to.subject(self.session, message.topic), self.codec.encode(message), f"{self.inbox}.{number}", None, sent
         )
-        self._waiting[number] = Waiter(future, limit, item if getattr(message, "command", "") else None)
+        self._waiting[number] = Waiter(future, limit, item, message.needs)
         try:
             if self._stopping:
                 raise _leaving()
@@ -154,7 +154,7 @@ class Bus(Link):
         return number
 
     def _on_answer(self, msg: Message) -> None:
-        waiter = self._waiting.pop(msg.subject[len(self._inbox) + 1 :], None)
+        waiter = self._waiting.pop(msg.subject[len(self.inbox) + 1 :], None)
         if waiter is not None:
             _settle(waiter.future, Answer(msg.data, msg if msg.head else None))
 
@@ -169,7 +169,14 @@ class Bus(Link):
             raise _leaving() from error
 
     def _under_way(self) -> list[Outgoing]:
-        return [waiter.again for waiter in list(self._waiting.values()) if waiter.again is not None]
+        return [waiter.sent for waiter in list(self._waiting.values())]
+
+    def _on_refusal(self, subject: str) -> None:
+        """Bus thread. The broker names what it refused in lower case; nobody will ever answer there."""
+        for number, waiter in list(self._waiting.items()):
+            if waiter.sent.subject.lower() == subject:
+                self._waiting.pop(number, None)
+                _settle(waiter.future, _refused(waiter))
 
     def _end_overdue(self) -> None:
         """Bus thread. Nobody else ends what :meth:`ask` began and nobody waits for."""
@@ -217,6 +224,16 @@ def _too_late(topic: str) -> DeadlineExceeded:
         f"no answer to '{topic}' in time",
         remedy="the service is busy or hangs; `qi status` shows which",
         topic=topic,
+    )
+
+
+def _refused(waiter: Waiter) -> Forbidden:
+    needs = f": it needs the permission '{waiter.needs}'" if waiter.needs else ""
+    return Forbidden(
+        f"this session may not do this{needs}",
+        remedy="log in with `qi login`, or ask somebody with the role admin to grant you a role that has it",
+        subject=waiter.sent.subject,
+        permission=waiter.needs,
     )
 
 

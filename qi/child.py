@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from qi.bus import Bus, Credentials
 from qi.checked import Checked
 from qi.errors import DeadlineExceeded, QiError, from_reply
+from qi.least import least_environment
 from qi.supervisor import START_LIMIT_S, STOP_LIMIT_S, SWEEP_EVERY_S, InThread, Spec
 
 log = logging.getLogger("qi.child")
@@ -37,7 +38,7 @@ class InProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **spec.environment},
+            env=least_environment(spec.environment),
             text=True,
             encoding="utf-8",
             errors="replace",

@@ -54,6 +54,8 @@ class Heard:
     """What a listener was told and has not looked at. Facts only wake it, so under a flood the oldest may go."""
 
     method: str
+    whole: bool = False
+    """Whether the method takes the message itself, not only its payload."""
     waiting: deque[Message] = field(default_factory=deque)
     scheduled: bool = False
     """Whether the actor's mailbox holds a reminder to look."""
@@ -108,11 +110,12 @@ def handles_batch(kind: type[Request[R]]) -> Callable[[Callable[[A, Any], Any]],
     return mark
 
 
-def listens(subject: str) -> Callable[[Callable[[A, Any], None]], Callable[[A, Any], None]]:
-    """Be told of facts: the method takes the raw payload of every message on `subject` (wildcards allowed)."""
+def listens(subject: str, *, whole: bool = False) -> Callable[[Callable[[A, Any], None]], Callable[[A, Any], None]]:
+    """Be told of facts: the method takes the raw payload of every message on `subject` (wildcards allowed), or with
+    `whole` the :class:`~qi.wire.Message`."""
 
     def mark(method: Callable[[A, Any], None]) -> Callable[[A, Any], None]:
-        method.__dict__["_qi_listens"] = subject
+        method.__dict__["_qi_listens"] = (subject, whole)
         return method
 
     return mark

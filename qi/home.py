@@ -13,6 +13,8 @@ from qi.errors import QiError
 
 OWNER_ONLY_FILE = 0o600
 OWNER_ONLY_FOLDER = 0o700
+HERE = "here"
+"""The studio of the home itself, among those one can log in to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,17 @@ class Connection:
     """How a participant on this machine reaches the running studio. Who can read the file is its owner."""
 
     url: str
-    password: str
+    token: str
+    """The owner's; new with every start of the studio."""
     pid: int
     """Of the studio."""
     host: str
+    ca: str = ""
+    """PEM file of the broker's certificate, where it asks for TLS."""
 
     @property
     def credentials(self) -> Credentials:
-        return Credentials(self.url, "session", self.password)
+        return Credentials(self.url, password=self.token, ca=self.ca)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Home:
 
     @property
     def login(self) -> Path:
-        """Token of the user who logged in here with `qi login`."""
+        """Tokens of those who logged in here with `qi login`, by studio."""
         return self.root / "login.json"
 
     def make(self) -> None:
@@ -110,6 +115,32 @@ class Home:
             return None
         except (ValueError, TypeError) as error:
             raise QiError(f"{self.connection_file} is damaged: {error}", remedy="delete it") from error
+
+    def token_for(self, studio: str) -> str:
+        """Token of whoever logged in here to a studio: :data:`HERE`, or the address of one elsewhere. Empty when nobody
+        did. Raises :class:`QiError` for a damaged file."""
+        return self.logins().get(studio, {}).get("token", "")
+
+    def logins(self) -> dict[str, dict[str, str]]:
+        """Studio → `user` and `token` of the log-in that is kept here."""
+        try:
+            found = json.loads(self.login.read_text("utf-8"))
+            return {str(studio): {"user": kept["user"], "token": kept["token"]} for studio, kept in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise QiError(f"{self.login} is damaged", remedy="delete it and log in again") from error
+
+    def keep_login(self, studio: str, user: str, token: str) -> None:
+        """Keep a log-in; without a token forget it. Raises OSError."""
+        kept = {other: login for other, login in self.logins().items() if other != studio}
+        if token:
+            kept[studio] = {"user": user, "token": token}
+        self.root.mkdir(parents=True, exist_ok=True, mode=OWNER_ONLY_FOLDER)
+        if kept:
+            write_private(self.login, json.dumps(kept))
+        else:
+            self.login.unlink(missing_ok=True)
 
     def announce(self, connection: Connection) -> None:
         write_private(self.connection_file, json.dumps(asdict(connection)))

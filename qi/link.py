@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
+import ssl
 import threading
 import time
 from collections import deque
@@ -22,7 +24,7 @@ import nats.errors
 from events.ids import new_id
 from qi.context import Context
 from qi.credentials import Credentials
-from qi.errors import BadRequest, Busy, Unavailable
+from qi.errors import BadRequest, Busy, Forbidden, Unauthenticated, Unavailable
 from qi.messages import MAX_MESSAGE_BYTES
 from qi.timer import Timer
 from qi.wire import Callback, Message, Wire, frame
@@ -32,11 +34,15 @@ log = logging.getLogger("qi.bus")
 CONNECT_TIMEOUT_S = 2
 PING_INTERVAL_S = 15
 RECONNECT_PAUSE_S = 0.25
+REFUSED_PAUSE_S = 0.25
+REFUSED_PAUSE_MOST_S = 10.0
 WATCHDOG_EVERY_S = 5.0
 WATCHDOG_FLUSH_S = 2
 STOP_LIMIT_S = 5
 OUTBOX_LIMIT_BYTES = 32 * 1024 * 1024
 PROBLEMS_KEPT = 50
+_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
+"""What the broker says, as the client passes it on: in lower case."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,20 +65,22 @@ class Outgoing(NamedTuple):
 
 
 class Link:
-    """Connects, listens, sends. What replies mean is for :class:`qi.bus.Bus`, which fills in the three hooks.
+    """Connects, listens, sends. What replies mean is for :class:`qi.bus.Bus`, which fills in the hooks.
 
     Methods are for any thread but the bus thread, unless they say more.
     """
 
-    def __init__(self, credentials: Credentials, *, name: str, watchdog_every_s: float) -> None:
+    def __init__(self, credentials: Credentials, *, session: str, name: str, watchdog_every_s: float) -> None:
         self.name = name
+        self.session = session
         self._credentials = credentials
         self._watchdog_every_s = watchdog_every_s
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._run, name="qi-bus", daemon=True)
         self._client = Wire()
-        self._inbox = f"_INBOX.{new_id()}"
-        self._subscriptions = [Subscription(f"{self._inbox}.*", "", self._on_answer)]
+        self.inbox = f"_INBOX.{session}.{new_id()}"
+        """Below it lies what only this connection may hear."""
+        self._subscriptions = [Subscription(f"{self.inbox}.*", "", self._on_answer)]
         self._outbox: deque[Outgoing] = deque()
         self._outbox_bytes = 0
         self._draining = False
@@ -80,6 +88,10 @@ class Link:
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._problems: deque[str] = deque(maxlen=PROBLEMS_KEPT)
+        self._refused = False
+        """The broker does not let this process in any more, for now: :meth:`_try_again` is at work."""
+        self._violations: set[str] = set()
+        """Subjects that may not be listened to, in lower case."""
         self.reconnects = 0
         self.dropped = 0
 
@@ -87,6 +99,9 @@ class Link:
 
     def _on_answer(self, msg: Message) -> None:
         """A message to this process's inbox."""
+
+    def _on_refusal(self, subject: str) -> None:
+        """The broker does not let this session publish to `subject` (in lower case)."""
 
     def _under_way(self) -> list[Outgoing]:
         """What to send again after the connection broke: nobody knows which of it got through."""
@@ -101,12 +116,19 @@ class Link:
     # -- life ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Connect. Raises :class:`Unavailable` when the broker does not answer or refuses the credentials."""
+        """Connect. Raises :class:`Unavailable` when the broker does not answer, :class:`Unauthenticated` when it
+        refuses the credentials."""
         self._thread.start()
         try:
             self._on_loop(self._start(), CONNECT_TIMEOUT_S * 3)
         except (OSError, nats.errors.Error, TimeoutError) as error:
             self.stop()
+            if _is_refusal(error):
+                raise Unauthenticated(
+                    f"the studio at {self._credentials.url} does not let this session in",
+                    remedy="the log-in may have expired or been ended: log in again with `qi login`",
+                    session=self.session,
+                ) from error
             raise Unavailable(
                 f"no broker at {self._credentials.url}: {error or type(error).__name__}",
                 remedy="start a studio with `qi serve`, or check the address given to --connect",
@@ -153,15 +175,19 @@ class Link:
     def subscribe(self, subject: str, callback: Callback, *, queue: str = "") -> Subscription:
         """Call `callback` on the bus thread for each message; it does O(1) work there.
 
-        Blocks until the broker knows of it. Raises :class:`Unavailable` when the broker does not answer.
+        Blocks until the broker knows of it. Raises :class:`Unavailable` when the broker does not answer,
+        :class:`Forbidden` when it does not let this session listen there.
         """
         entry = Subscription(subject, queue, callback)
 
         async def begin() -> None:
             self._subscriptions.append(entry)
+            self._violations.discard(subject.lower())
             entry.sid = self._client.listen(subject, queue, callback)
             try:
                 await self._client.round_trip(CONNECT_TIMEOUT_S)
+                if subject.lower() in self._violations:
+                    raise Forbidden(f"this session may not listen to '{subject}'", subject=subject)
             except BaseException:
                 await self._forget(entry)
                 raise
@@ -196,6 +222,26 @@ class Link:
             self._on_loop(settle(), timeout_s)
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise Unavailable("the broker does not answer") from error
+
+    def renew(self, credentials: Credentials | None = None) -> None:
+        """Connect anew, with other credentials or with the rights that the same ones have now.
+
+        What waits in the outbox is sent then. Raises :class:`Unavailable` when that does not work at once; the link
+        goes on trying.
+        """
+        if credentials is not None:
+            self._credentials = credentials
+        try:
+            self._on_loop(self._replace(), CONNECT_TIMEOUT_S * 3)
+        except TimeoutError as error:
+            raise Unavailable(f"no broker at {self._credentials.url}") from error
+        if not self.connected:
+            raise Unavailable(f"no broker at {self._credentials.url}: {self._problems[-1] if self._problems else ''}")
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the next connection will be made with."""
+        return self._credentials
 
     # -- the connection -----------------------------------------------------------------------------------------
 
@@ -236,16 +282,23 @@ class Link:
             if not client.options["allow_reconnect"]:
                 raise error
             self._problems.append(f"{type(error).__name__}: {error}")
+            violation = _VIOLATION.search(str(error))
+            if violation is not None:
+                self._violated(violation[1], violation[2])
+            elif client is self._client and not self._refused and _is_refusal(error):
+                self._refused = True
+                self._spawn(self._try_again())
 
         async def back() -> None:
             self._is_back()
 
-        login: dict[str, Any] = {}
-        if self._credentials.user:
-            login = {"user": self._credentials.user, "password": self._credentials.password}
+        given = self._credentials
+        more: dict[str, Any] = {"tls": ssl.create_default_context(cafile=given.ca)} if given.ca else {}
         try:
             await client.connect(
-                self._credentials.url,
+                given.url,
+                user=given.user or self.session,
+                password=given.password,
                 name=self.name,
                 error_cb=complain,
                 reconnected_cb=back,
@@ -254,7 +307,7 @@ class Link:
                 reconnect_time_wait=RECONNECT_PAUSE_S,  # type: ignore[arg-type]
                 ping_interval=PING_INTERVAL_S,
                 allow_reconnect=False,
-                **login,
+                **more,
             )
         except BaseException:
             client.options["allow_reconnect"] = True
@@ -267,6 +320,23 @@ class Link:
             entry.sid = client.listen(entry.subject, entry.queue, entry.callback)
         await client.round_trip(CONNECT_TIMEOUT_S)
 
+    def _violated(self, what: str, subject: str) -> None:
+        if what == "publish":
+            self._on_refusal(subject)
+        else:
+            self._violations.add(subject)
+
+    async def _try_again(self) -> None:
+        """Whoever answers for the broker may not be back yet; but whoever was shut out must not hammer at the door."""
+        pause = REFUSED_PAUSE_S
+        try:
+            while not self._stopping and self._refused and not self._client.is_connected:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, REFUSED_PAUSE_MOST_S)
+                await self._replace()
+        finally:
+            self._refused = False
+
     async def _forget(self, entry: Subscription) -> None:
         if entry in self._subscriptions:
             self._subscriptions.remove(entry)
@@ -278,7 +348,7 @@ class Link:
         while True:
             await asyncio.sleep(self._watchdog_every_s)
             self._end_overdue()
-            if self._client.is_reconnecting or self._client.is_connecting:
+            if self._refused or self._client.is_reconnecting or self._client.is_connecting:
                 continue
             try:
                 await self._client.round_trip(WATCHDOG_FLUSH_S)
@@ -380,6 +450,10 @@ class Link:
         except OSError as error:
             self._problems.append(f"send: {type(error).__name__}: {error}")
         self._drain()
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return "authorization violation" in str(error).lower()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
@@ -127,6 +128,12 @@ class Wire(Client):
             except Exception:
                 # Whatever leaves this method ends nats-py's reader without a word.
                 log.exception("callback failed", extra={"subject": subject.decode()})
+
+    async def _connect_to_server(self, s: Any) -> None:
+        # A log-in that failed leaves its socket open, and nobody would close it any more.
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
 
     async def _process_pong(self) -> None:
         # nats-py answers a ping that was given up, too, and its reader dies of the error.

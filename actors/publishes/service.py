@@ -70,7 +70,7 @@ class Publishes(Actor):
     requests = (AppendEvents, GetBundle, GetSettings, FindTask, LatestVersion, StartSession, EndSession)
 
     def __init__(self, bus: Bus, *, home: str, broker: dict[str, str]) -> None:
-        """`broker` is how workers reach it: url, user and password of :class:`Credentials`."""
+        """`broker` is how workers reach it: `url` and `ca` of :class:`Credentials`; each gets a token of its own."""
         super().__init__(bus)
         self._home = Home(Path(home))
         self._broker = Credentials(**broker)
@@ -153,11 +153,12 @@ class Publishes(Actor):
 
     def _launch_worker(self, publish: str, state: Publish, pinned: Pinned) -> None:
         session = new_id()
-        self.request(StartSession(id=session, kind="worker", user=state.request.user, host=self._bus.host))
+        opened = self.request(StartSession(id=session, kind="worker", user=state.request.user, host=self._bus.host))
+        credentials = replace(self._broker, password=opened.token)
         here = context.current()
         carried = replace(here, session=session, user=state.request.user, host=self._bus.host, path=())
         environment = {**pinned.environment, **context.export(carried), "PYTHONUNBUFFERED": "1"}
-        worker = WorkerProcess(publish, session, self._broker, self._home.root, environment, carried, self._worker_gone)
+        worker = WorkerProcess(publish, session, credentials, self._home.root, environment, carried, self._worker_gone)
         self._workers[publish] = worker
         self._report(publish, WorkerStarted(session=session, host=self._bus.host, pid=worker.pid))
         worker.release()

@@ -1,4 +1,4 @@
-"""The embedded NATS server: started from Qi's own `nats.conf`, loopback only, ended with its parent.
+"""The embedded NATS server: started from Qi's own `nats.conf`, loopback only unless told, ended with its parent.
 
 A guard process holds the server: it waits on a pipe from the studio and, when that pipe ends for whatever reason,
 stops the server. A pipe's end works on every platform, also after a SIGKILL of the studio.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import secrets
 import shutil
 import socket
 import subprocess
@@ -17,11 +16,15 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from qi.bus import Credentials
+from qi.app.keys import Reached, new_keys
+from qi.app.tls import Certificate
 from qi.errors import QiError, Unavailable
+from qi.least import least_environment
 
 log = logging.getLogger("qi.broker")
 
@@ -33,6 +36,11 @@ RESTART_PAUSE_MOST_S = 5.0
 STABLE_AFTER_S = 60.0
 PORT_TRIES = 3
 WORDS_KEPT = 50
+REFUSAL = re.compile(
+    r'(?P<address>\S+):\d+ - cid:\d+ - .*"QI/user:(?P<session>[^"]*)" - (?P<what>Publish|Subscription) Violation'
+    r' - Subject "(?P<subject>[^"]*)"'
+)
+"""What the server writes when a session reaches for a subject that is not its own."""
 
 
 def config_file() -> Path:
@@ -61,31 +69,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Broker:
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A session was kept from a subject."""
+
+    session: str
+    what: str
+    """`publish` or `subscribe`."""
+    subject: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the broker may be reached from other machines."""
+
+    host: str
+    port: int
+    certificate: Certificate
+
+
+class Broker(Reached):
     """The embedded server and its guard. Any thread."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
-        # nats-server parses a variable's value like a value in its file: a leading letter keeps it a string.
-        self._service = "q" + secrets.token_hex(24)
-        self._session = "q" + secrets.token_hex(24)
+    def __init__(self, listen: Listen | None = None, refused: Callable[[Refused], None] | None = None) -> None:
+        """`refused` is told what the server kept sessions from, on a thread of the broker's."""
+        self._listen = listen
+        self._refused = refused
+        self._at(listen.port if listen else free_port())
+        self.ca = str(listen.certificate.authority) if listen else ""
+        self.keys = new_keys()
         self._process: subprocess.Popen[str] | None = None
         self._watcher: threading.Thread | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self.restarts = 0
-
-    @property
-    def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
-
-    @property
-    def service(self) -> Credentials:
-        return Credentials(self.url, "service", self._service)
-
-    @property
-    def session(self) -> Credentials:
-        return Credentials(self.url, "session", self._session)
 
     @property
     def pid(self) -> int | None:
@@ -101,9 +119,9 @@ class Broker:
                 break
             except Unavailable as error:
                 # Between finding a free port and using it somebody else may take it.
-                if not left or "address already in use" not in error.message:
+                if not left or self._listen or "address already in use" not in error.message:
                     raise
-                self.port = free_port()
+                self._at(free_port())
         self._watcher = threading.Thread(target=self._watch, name="qi-broker", daemon=True)
         self._watcher.start()
 
@@ -115,16 +133,20 @@ class Broker:
         if self._watcher is not None:
             self._watcher.join(STOP_LIMIT_S)
 
+    def _at(self, port: int) -> None:
+        self.port = port
+        self.url = f"{'tls' if self._listen else 'nats'}://127.0.0.1:{port}"
+
     def _launch(self) -> None:
-        environment = {
-            **os.environ,
-            "QI_NATS_LISTEN": f"127.0.0.1:{self.port}",
-            "QI_NATS_SERVICE_PASSWORD": self._service,
-            "QI_NATS_SESSION_PASSWORD": self._session,
-        }
+        host = self._listen.host if self._listen else "127.0.0.1"
+        environment = least_environment({"QI_NATS_LISTEN": f"{host}:{self.port}", **self.keys.for_broker()})
         command = [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), str(server_binary()), "-c"]
+        command.append(str(config_file()))
+        if self._listen:
+            certificate = self._listen.certificate
+            command += ["--tls", "--tlscert", str(certificate.file), "--tlskey", str(certificate.key)]
         self._process = subprocess.Popen(
-            [*command, str(config_file())],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -151,8 +173,19 @@ class Broker:
             for line in lines:
                 words.append(line.rstrip())
                 log.debug(words[-1])
+                self._tell(line)
                 if "Server is ready" in line:
                     ready.set()
+
+    def _tell(self, line: str) -> None:
+        found = REFUSAL.search(line) if self._refused else None
+        if found is None or self._refused is None:
+            return
+        what = "publish" if found["what"] == "Publish" else "subscribe"
+        try:
+            self._refused(Refused(found["session"], what, found["subject"], found["address"].rpartition(" ")[2]))
+        except QiError as error:
+            log.warning("a refusal could not be told: %s", error.message)
 
     def _end(self) -> None:
         process = self._process

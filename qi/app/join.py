@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from qi.app.launch import LaunchConfig
 from qi.bus import Credentials
 from qi.codec import Codec
 from qi.contracts.studio import ResumeWork
+from qi.credentials import guest
 from qi.errors import Conflict, DeadlineExceeded, QiError, Unavailable, from_reply
-from qi.home import Connection, Home
+from qi.home import HERE, Connection, Home
 from qi.session.participant import Participant
 
 START_LIMIT_S = 30.0
@@ -42,17 +44,17 @@ def session(
 def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False) -> Participant:
     """Like :func:`session`, for whoever leaves by himself."""
     home = Home(config.home)
-    token = "" if anew else _token(home)
     if config.connect:
-        return _joined(Credentials(config.connect, "session", config.connect_password), token, codec)
+        return _joined(_elsewhere(config, anew=anew), codec)
+    token = "" if anew else home.token_for(HERE)
     running = home.connection()
     if running is not None:
         with contextlib.suppress(Unavailable):  # it died without a word: its file is stale
-            participant = _joined(running.credentials, token, codec)
+            participant = _joined(_as(running.credentials, token), codec)
             if acts:
                 participant.bus.request(ResumeWork())
             return participant
-    return _joined(start(home, resume=acts).credentials, token, codec)
+    return _joined(_as(start(home, resume=acts).credentials, token), codec)
 
 
 def start(home: Home, *, resume: bool) -> Connection:
@@ -113,34 +115,37 @@ def _connection(home: Home) -> Connection:
     return found
 
 
-def _joined(credentials: Credentials, token: str, codec: Codec | None) -> Participant:
-    participant = Participant(credentials, kind="cli", token=token, codec=codec)
+def _joined(credentials: Credentials, codec: Codec | None) -> Participant:
+    participant = Participant(credentials, kind="cli", codec=codec)
     participant.join()
     return participant
 
 
-def _token(home: Home) -> str:
-    try:
-        return str(json.loads(home.login.read_text("utf-8"))["token"])
-    except FileNotFoundError:
-        return ""
-    except (ValueError, KeyError) as error:
-        raise QiError(f"{home.login} is damaged", remedy="delete it and log in again") from error
+def _as(owner: Credentials, token: str) -> Credentials:
+    """Whoever logged in here speaks for himself; otherwise the owner of the home does."""
+    return replace(owner, password=token) if token else owner
+
+
+def _elsewhere(config: LaunchConfig, *, anew: bool = False) -> Credentials:
+    """Of a studio that is reached over the network: there everybody logs in."""
+    ca = str(config.connect_ca or "")
+    token = "" if anew else Home(config.home).token_for(config.connect)
+    return Credentials(config.connect, password=token, ca=ca) if token else guest(config.connect, ca)
 
 
 @contextlib.contextmanager
 def running(config: LaunchConfig) -> Iterator[Participant]:
     """A joined participant of the studio that runs; starts none. Raises :class:`Unavailable` when none does."""
     if config.connect:
-        credentials = Credentials(config.connect, "session", config.connect_password)
+        credentials = _elsewhere(config)
     else:
         found = Home(config.home).connection()
         if found is None:
             raise Unavailable(
                 f"no studio runs in {config.home}", remedy="`qi serve` starts one; so does any command that needs it"
             )
-        credentials = found.credentials
-    participant = _joined(credentials, _token(Home(config.home)), None)
+        credentials = _as(found.credentials, Home(config.home).token_for(HERE))
+    participant = _joined(credentials, None)
     try:
         yield participant
     finally:

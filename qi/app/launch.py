@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,11 +38,20 @@ class LaunchConfig(BaseSettings):
     """The studio's folder."""
     connect: str = ""
     """URL of a running studio to join instead of this home's; then no service is started."""
-    connect_password: str = Field(default="", repr=False)
-    """Password of the broker's user `session` there."""
+    connect_ca: Path | None = None
+    """PEM file to trust that studio's certificate by; `qi serve --listen` says where it lies."""
     broker: str = ""
     """URL of a broker that was started with `nats-server -c nats.conf`, in the place of the embedded one; the studio
-    reads its two passwords from the variables that `nats.conf` reads."""
+    reads its keys from the variables that `nats.conf` names."""
+    broker_ca: Path | None = None
+    """PEM file to trust that broker's certificate by, where it has one of its own making."""
+    listen: str = ""
+    """`HOST:PORT` at which other machines reach this studio, with TLS; empty: this machine only."""
+    allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks or addresses of the machines that may connect, separated by commas; this machine always may."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    """PEM files of the studio's own certificate; without them Qi makes one."""
     project: str = ""
     """Project to work in; `default_project` when empty."""
     default_project: str = ""
@@ -57,6 +67,20 @@ class LaunchConfig(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(p for p in value.split(os.pathsep) if p) if isinstance(value, str) else value
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        given = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return tuple(str(ip_network(part, strict=False)) for part in given)
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if value and not (colon and host and port.isdecimal() and 0 < int(port) < 65_536):
+            raise ValueError("is not of the form HOST:PORT, like 0.0.0.0:4222")
+        return value
 
     @classmethod
     def settings_customise_sources(

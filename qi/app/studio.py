@@ -1,8 +1,8 @@
 """The composition root: what a studio consists of, in which order it starts and stops.
 
-launch config → broker → journal → sessions → addons and bundles → the providers that production pins (exactly one
-`auth`, one `db`) → auth, db, settings → publishes, history → the other addons → serve. Stop goes the other way, each
-stage within its time limit. Main thread, except where a method says otherwise.
+launch config → broker → journal → sessions, gate → addons and bundles → the providers that production pins (exactly
+one `auth`, one `db`) → auth, db, settings → publishes, history → the other addons → serve. Stop goes the other way,
+each stage within its time limit. Main thread, except where a method says otherwise.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
 from contextvars import copy_context
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,11 +26,12 @@ from actors.auth import Auth
 from actors.bundles import Bundles
 from actors.db import Db
 from actors.folders import Folders
+from actors.gate import Gate
 from actors.history import History
 from actors.journal import Journal
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
-from actors.sessions import Sessions
+from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
 from actors.studio import Outlook, StudioActor
 from events.blobs import Blobs
@@ -38,17 +40,20 @@ from events.record import Digest
 from qi import context
 from qi.actor import Actor
 from qi.addon import ROLES, AddonRecord, read_addon
-from qi.app.broker import Broker
+from qi.app import tls
+from qi.app.broker import Broker, Listen, Refused
 from qi.app.given_broker import GivenBroker
 from qi.app.launch import LaunchConfig
-from qi.bus import Bus
+from qi.bus import Bus, Credentials
 from qi.checked import Checked
 from qi.child import InProcess
 from qi.context import STUDIO
 from qi.contracts.addons import ListAddons, ReportAddon
 from qi.contracts.bundles import BundleInfo, CreateBundle, GetBundle, PromoteBundle
 from qi.contracts.db import GetProject
+from qi.contracts.gate import ReportRefusal
 from qi.contracts.publish import ResumeUnfinished
+from qi.contracts.session import StartSession
 from qi.contracts.settings import GetSettings
 from qi.contracts.studio import ChildInfo
 from qi.errors import Conflict, Invalid, NotFound, QiError
@@ -67,7 +72,8 @@ FIRST_BUNDLE = "base"
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
 
 CORE: tuple[type[Actor], ...] = (
-    Journal, Sessions, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History, StudioActor,
+    Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
+    StudioActor,
 )  # fmt: skip
 
 
@@ -82,7 +88,10 @@ class Studio:
         self._ended = threading.Event()
         self._problems: list[str] = []
         self._lock = FileLock(self.home.lock)
-        self._broker: Broker | GivenBroker = GivenBroker(config.broker) if config.broker else Broker()
+        self._owner_token = secrets.token_urlsafe(32)
+        self._broker: Broker | GivenBroker | None = None
+        self._guests: dict[str, StartSession] = {}
+        """What the session of each addon in a process of its own is opened with, by the name of its child."""
         self._bus: Bus | None = None
         self._supervisor: Supervisor | None = None
 
@@ -124,7 +133,8 @@ class Studio:
             self._supervisor.stop(STOP_STAGE_S)
         if self._bus is not None:
             self._bus.stop()
-        self._broker.stop()
+        if self._broker is not None:
+            self._broker.stop()
         self._lock.release()
         self._ended.set()
 
@@ -141,15 +151,16 @@ class Studio:
 
     def _start(self, resume: bool) -> None:
         began = time.monotonic()
-        self._broker.start()
-        self._bus = Bus(
-            self._broker.service, session=STUDIO, codec=Checked(), name="qi-studio", host=socket.gethostname()
-        )
+        broker = self._broker = self._made_broker()
+        broker.start()
+        url, ca = broker.url, broker.ca
+        self._bus = Bus(broker.service, session=STUDIO, codec=Checked(), name="qi-studio", host=socket.gethostname())
         self._bus.start()
         self._supervisor = Supervisor(self._bus, self._start_process)
         home = str(self.home.root)
         self._core(Journal, home=home)
-        self._core(Sessions, home=home)
+        self._core(Sessions, home=home, owner=digest_of(self._owner_token))
+        self._core(Gate, system=asdict(broker.system), seed=broker.keys.seed, hosts=list(self.config.allow))
         self._core(Addons, home=home, paths=[str(path) for path in self.config.addon_paths])
         self._core(Bundles, home=home)
         production = self._production()
@@ -161,7 +172,7 @@ class Studio:
         self._core(Db, home=home, provider=providers["db"].name, bundle=production.id)
         self._core(Settings, home=home)
         self._core(Folders)
-        self._core(Publishes, home=home, broker=asdict(self._broker.session))
+        self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)
         self._core(History, home=home)
         taken = {record.name for record in providers.values()}
@@ -177,19 +188,43 @@ class Studio:
             lives=self.lives,
             stage=lambda: self.stage,
             children=self._children,
-            broker_restarts=lambda: self._broker.restarts,
+            broker_restarts=lambda: broker.restarts,
             problems=lambda: self._problems,
             end=self.end,
             resume=self.resume_unfinished,
         )
         self._supervisor.start_child(Spec(StudioActor.name, "actors.studio:StudioActor", {"outlook": outlook}))
-        self.home.announce(
-            Connection(self._broker.url, self._broker.session.password, os.getpid(), socket.gethostname())
-        )
+        self.home.announce(Connection(url, self._owner_token, os.getpid(), socket.gethostname(), ca))
         self.stage = "ready"
         log.info("the studio in %s is ready after %.2f s", self.home.root, time.monotonic() - began)
         if resume:
             self.resume_unfinished()
+
+    def _made_broker(self) -> Broker | GivenBroker:
+        config = self.config
+        if config.broker:
+            return GivenBroker(config.broker, str(config.broker_ca or ""))
+        if not config.listen:
+            return Broker(refused=self._refused)
+        if not config.allow:
+            raise Invalid(
+                f"nobody could reach this studio at {config.listen}: no other machine may connect",
+                remedy="name those that may: --allow 10.1.0.0/16",
+            )
+        host, _, port = config.listen.rpartition(":")
+        host = host.strip("[]")
+        if config.tls_cert or config.tls_key:
+            certificate = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or ""))
+        else:
+            certificate = tls.made(self.home, host)
+        log.info("other machines join with --connect tls://HOST:%s --connect-ca %s", port, certificate.authority)
+        return Broker(Listen(host, int(port), certificate), self._refused)
+
+    def _refused(self, refused: Refused) -> None:
+        """On a thread of the broker's."""
+        if self._bus is not None and self.stage != "stopping":
+            with self._as_studio():
+                self._bus.ask(ReportRefusal(**asdict(refused)))
 
     def _core(self, actor: type[Actor], **options: object) -> None:
         assert self._supervisor is not None
@@ -270,7 +305,12 @@ class Studio:
                 # A provider starts before the settings service: it gets its defaults.
                 "settings": {} if required else self._slice(record.name),
             }
-            self._supervisor.start_child(Spec(f"addon_{record.name}", "qi.addon:load_addon", options, where))
+            child = f"addon_{record.name}"
+            self._guests[child] = StartSession(
+                id="", kind="addon", user=f"addon {record.name}", host=socket.gethostname(), bundle=production.id,
+                addon=record.name, requests=record.requests, permissions=record.permissions,
+            )  # fmt: skip
+            self._supervisor.start_child(Spec(child, "qi.addon:load_addon", options, where))
         except Exception as error:
             if required:
                 raise
@@ -312,4 +352,12 @@ class Studio:
         return self._bus
 
     def _start_process(self, spec: Spec) -> InProcess:
-        return InProcess(spec, self._broker.service, STUDIO)
+        """A service speaks as the studio; an addon as itself, with what it declared."""
+        assert self._broker is not None
+        guest = self._guests.get(spec.name)
+        if guest is None:
+            return InProcess(spec, self._broker.service, STUDIO)
+        session = new_id()
+        with self._as_studio():
+            opened = self._running_bus.request(replace(guest, id=session))
+        return InProcess(spec, Credentials(self._broker.url, password=opened.token, ca=self._broker.ca), session)

@@ -62,6 +62,15 @@ class GrantRole(Request[UserInfo], topic="auth.user.grant", needs="user.manage")
 
 
 @message
+class EndLogins(Request[UserInfo], topic="auth.user.end_logins", needs="user.manage"):
+    """End every log-in of a user and cut off what it opened: a lost machine, somebody who left."""
+
+    name: Name
+    reason: Prose = ""
+    command: Token = ""
+
+
+@message
 class UserList:
     users: tuple[UserInfo, ...]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from qi.limits import Name, Text, Token
+from qi.limits import Items, Name, Text, Token
 from qi.messages import PUBLIC, STUDIO_ONLY, Done, Request, message
+
+Secret = Annotated[str, Text(200)]
 
 
 @message
@@ -14,7 +16,7 @@ class SessionInfo:
 
     id: str
     kind: str
-    """`cli`, `desktop`, `dcc`, `worker` or `studio`."""
+    """`cli`, `desktop`, `dcc`, `worker` or `addon`."""
     user: str
     roles: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
@@ -29,11 +31,10 @@ class SessionInfo:
 
 @message
 class OpenSession(Request[SessionInfo], topic="session.open", needs=PUBLIC):
-    """Join. With the token of an earlier log-in the session is that user's; without one it is the owner's, who alone
-    can read the credentials this mesh was reached with."""
+    """Join, as whoever the token says with which the broker was reached: the user of a log-in, the owner of the
+    studio's home, or a guest, who may log in."""
 
     kind: Annotated[str, Text(20, "^[a-z]+$")]
-    token: Annotated[str, Text(200)] = ""
     parent: Token = ""
     host: Name = ""
     pid: int = 0
@@ -41,25 +42,30 @@ class OpenSession(Request[SessionInfo], topic="session.open", needs=PUBLIC):
 
 
 @message
-class StartSession(Request[SessionInfo], topic="session.start", needs=STUDIO_ONLY):
-    """The studio opens a session for a process it is about to start, as the user of `parent`."""
+class Opened:
+    session: SessionInfo
+    token: str
+    """Opens this session, or (after a log-in) later ones of the same user."""
+
+
+@message
+class StartSession(Request[Opened], topic="session.start", needs=STUDIO_ONLY):
+    """The studio opens a session for a process it is about to start. Its token opens this one, until it ends."""
 
     id: Token
     kind: Annotated[str, Text(20, "^[a-z]+$")]
     user: Name
     parent: Token = ""
     host: Name = ""
+    bundle: Token = ""
+    addon: Token = ""
+    """Of an addon: what it serves, and below what it asks for and may do."""
+    requests: Annotated[tuple[Name, ...], Items(200)] = ()
+    permissions: Annotated[tuple[Name, ...], Items(200)] = ()
 
 
 @message
-class Bound:
-    session: SessionInfo
-    token: str
-    """Opens later sessions of the same user."""
-
-
-@message
-class BindSession(Request[Bound], topic="session.bind", needs=STUDIO_ONLY):
+class BindSession(Request[Opened], topic="session.bind", needs=STUDIO_ONLY):
     """After a log-in: from now on the session `id` is `user`'s."""
 
     id: Token
@@ -68,15 +74,48 @@ class BindSession(Request[Bound], topic="session.bind", needs=STUDIO_ONLY):
 
 @message
 class ForgetToken(Request[Done], topic="session.forget", needs=STUDIO_ONLY):
-    """After a log-out: the token opens nothing any more, and `session` ends."""
+    """After a log-out: the token opens nothing any more; what it opened ends, and so does `session`."""
 
-    token: Annotated[str, Text(200)]
+    token: Secret
     session: Token
 
 
 @message
-class Identify(Request[SessionInfo], topic="session.identify", needs=STUDIO_ONLY):
-    """Who is behind a session."""
+class ForgetUser(Request[Done], topic="session.forget_user", needs=STUDIO_ONLY):
+    """No log-in of this user opens anything any more; what they opened ends."""
+
+    user: Name
+
+
+@message
+class Admitted:
+    """Who stands behind a connection that the broker asks about."""
+
+    kind: str
+    """Of the session, once it is open; `guest` for somebody who has not logged in."""
+    user: str
+    permissions: tuple[str, ...] = ()
+    until: int = 0
+    """Seconds since the epoch after which the token opens nothing; 0: no limit."""
+    bundle: str = ""
+    addon: str = ""
+    requests: tuple[str, ...] = ()
+    """Of an addon: the topics it declared."""
+
+
+@message
+class AdmitSession(Request[Admitted], topic="session.admit", needs=STUDIO_ONLY, timeout_s=1.5):
+    """May this token open (or go on with) this session? 401 when not."""
+
+    id: Token
+    secret: Secret
+    address: Name
+    """Network address of the client. The owner's token is taken from this machine only."""
+
+
+@message
+class Identify(Request[SessionInfo], topic="session.identify", needs="session.identify"):
+    """Who is behind a session. Addons in a process of their own ask it of whoever asks them."""
 
     id: Token
 

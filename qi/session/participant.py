@@ -17,6 +17,7 @@ from events.ids import new_id
 from qi import context
 from qi.bus import Bus, Credentials
 from qi.codec import Codec
+from qi.contracts.auth import LoggedIn, Login
 from qi.contracts.session import Beat, EndSession, OpenSession, SessionInfo
 from qi.errors import QiError, Unauthenticated
 
@@ -35,14 +36,12 @@ class Participant:
         *,
         kind: str,
         session: str = "",
-        token: str = "",
         codec: Codec | None = None,
         beat_every_s: float = BEAT_EVERY_S,
     ) -> None:
         self.kind = kind
         self.session = session or new_id()
         self._opened_for_us = bool(session)
-        self._token = token
         self._beat_every_s = beat_every_s
         self.host = socket.gethostname()
         self.bus = Bus(credentials, session=self.session, codec=codec, name=f"qi-{kind}", host=self.host)
@@ -76,9 +75,16 @@ class Participant:
         if self._beats is not None:
             self._beats.join(LEAVE_LIMIT_S)
 
+    def log_in(self, user: str, password: str) -> LoggedIn:
+        """Be this user from now on. Raises QiError."""
+        done = self.bus.request(Login(user=user, password=password))
+        # What this connection may do was settled when it was made.
+        self.bus.renew()
+        return done
+
     def _open(self) -> SessionInfo:
         return self.bus.request(
-            OpenSession(kind=self.kind, token=self._token, host=self.host, pid=os.getpid(), os_user=_os_user())
+            OpenSession(kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user())
         )
 
     def _beat(self) -> None:
@@ -99,7 +105,12 @@ class Participant:
         if self._opened_for_us or self._leaving.is_set():
             return
         try:
-            self._open()
+            try:
+                self._open()
+            except Unauthenticated:
+                # It was not admitted by this studio: a new connection is.
+                self.bus.renew()
+                self._open()
         except QiError as error:
             log.warning("the session could not be opened again: %s", error.message)
         else:

@@ -15,19 +15,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, TypeVar
 
 import pykka
 
+from actors.gate import Gate
+from events import users
 from qi.actor import Actor, handles
 from qi.app.broker import Broker
 from qi.bus import Bus
 from qi.checked import Checked
 from qi.codec import Codec
 from qi.context import STUDIO
-from qi.contracts.session import Identify, SessionInfo
-from qi.errors import NotFound
+from qi.contracts.session import AdmitSession, Admitted, Identify, SessionInfo
+from qi.credentials import Credentials
+from qi.errors import NotFound, Unauthenticated
 
 A = TypeVar("A", bound=Actor)
 T = TypeVar("T")
@@ -48,6 +52,10 @@ def eventually(look: Callable[[], T], within_s: float = WAIT_LIMIT_S, what: str 
         threading.Event().wait(POLL_S)
 
 
+TOKEN = "opens-any-session-of-a-test"
+EVERYTHING = tuple(sorted(users.permissions(users.PERMISSIONS)))
+
+
 class KnownSessions(Actor):
     """Stands in for the sessions service: it knows the participants a test introduces."""
 
@@ -58,12 +66,33 @@ class KnownSessions(Actor):
         self.known: dict[str, SessionInfo] = {}
         self.asked = 0
 
+    @handles(AdmitSession)
+    def admit(self, message: AdmitSession) -> Admitted:
+        return admitted(message)
+
     @handles(Identify)
     def who(self, message: Identify) -> SessionInfo:
         self.asked += 1
         if message.id not in self.known:
             raise NotFound(f"no session {message.id}")
         return self.known[message.id]
+
+
+class Admits(Actor):
+    """Lets in whoever brings :data:`TOKEN`, with the rights of a worker that may do anything; any further rule is the
+    services' own."""
+
+    name = "sessions_of_a_test"
+
+    @handles(AdmitSession)
+    def admit(self, message: AdmitSession) -> Admitted:
+        return admitted(message)
+
+
+def admitted(message: AdmitSession) -> Admitted:
+    if message.secret != TOKEN:
+        raise Unauthenticated("not the token of the tests")
+    return Admitted(kind="worker", user="somebody", permissions=EVERYTHING)
 
 
 class Mesh:
@@ -75,6 +104,7 @@ class Mesh:
         self._buses: list[Bus] = []
         self._actors: list[Actor] = []
         self._sessions: KnownSessions | None = None
+        self._gate: Gate | None = None
 
     def __enter__(self) -> Mesh:
         if self._own:
@@ -86,11 +116,20 @@ class Mesh:
 
     def bus(self, session: str = STUDIO, codec: Codec | None = None, **options: Any) -> Bus:
         """A started bus: the studio's, or that of any other participant, with the rights the broker gives it."""
-        credentials = self.broker.service if session == STUDIO else self.broker.session
+        credentials = self.broker.service if session == STUDIO else self.credentials
         made = Bus(credentials, session=session, codec=codec or Checked(), name=f"test-{session}", **options)
         made.start()
         self._buses.append(made)
         return made
+
+    @property
+    def credentials(self) -> Credentials:
+        """Of any session. With the first look at them somebody begins to answer for the broker's gate."""
+        if self._gate is None:
+            if not any(isinstance(actor, KnownSessions) for actor in self._actors):
+                self.start(Admits)
+            self._gate = self.start(Gate, system=asdict(self.broker.system), seed=self.broker.keys.seed, hosts=[])
+        return Credentials(self.broker.url, password=TOKEN)
 
     def start(self, actor: type[A], bus: Bus | None = None, **options: Any) -> A:
         """Start an actor, on a bus of its own unless one is given, and wait until it serves."""

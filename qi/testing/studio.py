@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,7 +79,8 @@ class RunningStudio:
         connection = self.home.connection()
         if connection is None:
             raise QiError(f"no studio runs in {self.home.root}")
-        participant = Participant(connection.credentials, kind="cli", token=token, codec=Checked())
+        credentials = replace(connection.credentials, password=token) if token else connection.credentials
+        participant = Participant(credentials, kind="cli", codec=Checked())
         participant.join()
         return participant
 

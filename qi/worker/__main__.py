@@ -45,7 +45,7 @@ def main() -> int:
     order: dict[str, Any] = json.loads(sys.stdin.readline())
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     threading.Thread(target=_leash, name="qi-leash", daemon=True).start()
-    hide(order["password"])
+    hide(order["token"])
     context.enter(context.inherited() or context.Context(trace=new_id()))
     home = Home(Path(order["home"]))
     run = home.runs / order["publish"]
@@ -56,7 +56,7 @@ def main() -> int:
     except Timeout:
         log.error("another worker holds this publish")
         return EXIT_FAILED
-    credentials = Credentials(order["url"], order["user"], order["password"])
+    credentials = Credentials(order["url"], password=order["token"], ca=order["ca"])
     participant = Participant(credentials, kind="worker", session=order["session"], codec=Checked())
     participant.join()
     try:

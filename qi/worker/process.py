@@ -51,7 +51,7 @@ class WorkerProcess:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._order = {
             "publish": publish, "session": session, "home": str(home),
-            "url": credentials.url, "user": credentials.user, "password": credentials.password,
+            "url": credentials.url, "token": credentials.password, "ca": credentials.ca,
         }  # fmt: skip
         self._gone = gone
         self._words: deque[str] = deque(maxlen=WORDS_KEPT)

@@ -202,13 +202,13 @@ def test_a_log_in_that_lapsed_can_be_renewed_and_logged_out(
 ) -> None:
     name = f"bob{new_id()[-6:]}"
     log_in(qi, monkeypatch, ["user", "add", name], "correct horse")
-    studio.home.login.write_text(json.dumps({"user": name, "token": "long-gone"}))
+    studio.home.login.write_text(json.dumps({"here": {"user": name, "token": "long-gone"}}))
     try:
         said = qi("project", "list")
         assert said.code == 5
         assert "qi login" in said.err
         assert log_in(qi, monkeypatch, ["login", name], "correct horse").code == 0
-        studio.home.login.write_text(json.dumps({"user": name, "token": "long-gone"}))
+        studio.home.login.write_text(json.dumps({"here": {"user": name, "token": "long-gone"}}))
         assert qi("logout").code == 0
         assert qi("project", "list").code == 0
     finally:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from qi.app.broker import config_file, free_port, server_binary
+from qi.app.keys import new_keys
 from qi.app.launch import read_launch_config
 from qi.app.studio import Studio
-from qi.bus import Bus, Credentials
+from qi.bus import Bus
 from qi.contracts.session import OpenSession
 from qi.contracts.studio import GetStatus
 from qi.errors import Invalid, Unavailable
@@ -25,12 +26,14 @@ START_LIMIT_S = 10.0
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     port = free_port()
-    monkeypatch.setenv("QI_NATS_LISTEN", f"127.0.0.1:{port}")
-    monkeypatch.setenv("QI_NATS_SERVICE_PASSWORD", "q-service-by-hand")
-    monkeypatch.setenv("QI_NATS_SESSION_PASSWORD", "q-session-by-hand")
+    keys = new_keys()
+    for name, value in keys.for_studio().items():
+        monkeypatch.setenv(name, value)
     server = subprocess.Popen(
-        [server_binary(), "-c", config_file()], env=dict(os.environ), stderr=subprocess.PIPE, text=True
-    )
+        [server_binary(), "-c", config_file()],
+        env={**os.environ, "QI_NATS_LISTEN": f"127.0.0.1:{port}", **keys.for_broker()},
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert server.stderr is not None
     deadline = time.monotonic() + START_LIMIT_S
     while "Server is ready" not in server.stderr.readline():
@@ -47,7 +50,9 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_studio_serves_on_it_and_leaves_it_running(url: str, tmp_path: Path) -> None:
     studio = Studio(read_launch_config(home=tmp_path / "home", broker=url))
     studio.start()
-    joined = Bus(Credentials(url, "session", "q-session-by-hand"), session="visitor")
+    connection = studio.home.connection()
+    assert connection is not None
+    joined = Bus(connection.credentials, session="visitor")
     joined.start()
     joined.request(OpenSession(kind="cli", os_user="ada"))
     assert joined.request(GetStatus()).stage == "ready"
@@ -58,7 +63,7 @@ def test_a_studio_serves_on_it_and_leaves_it_running(url: str, tmp_path: Path) -
     joined.stop()
 
 
-def test_a_missing_password_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("QI_NATS_SESSION_PASSWORD")
-    with pytest.raises(Invalid, match="session"):
+def test_a_missing_key_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QI_NATS_SYSTEM_PASSWORD")
+    with pytest.raises(Invalid, match="QI_NATS_SYSTEM_PASSWORD"):
         Studio(read_launch_config(home=tmp_path / "home", broker=url)).start()

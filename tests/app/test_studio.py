@@ -66,7 +66,7 @@ def test_a_new_home_gets_base_with_the_providers_and_the_services(studio: Runnin
     status = studio.bus.request(GetStatus())
     assert (status.stage, status.problems) == ("ready", ())
     order = [child.name for child in status.children]
-    assert order[:4] == ["journal", "sessions", "addons", "bundles"]
+    assert order[:4] == ["journal", "sessions", "gate", "addons"]
     assert order.index("addon_local") < order.index("auth") < order.index("db") < order.index("publishes")
     assert {child.state for child in status.children} == {"running"}
     assert studio.bus.request(GetBundle()).name == "base"
@@ -196,17 +196,17 @@ def test_a_studio_that_a_command_started_is_gone_soon_after_its_last_client(tmp_
 def test_connect_joins_by_url_and_starts_nothing(studio: RunningStudio, tmp_path: Path) -> None:
     connection = studio.home.connection()
     assert connection is not None
-    config = read_launch_config(
-        home=str(tmp_path / "elsewhere"), connect=connection.url, connect_password=connection.password
-    )
+    config = read_launch_config(home=str(tmp_path / "elsewhere"), connect=connection.url)
     participant = join(config, acts=False)
     assert participant.bus.request(GetStatus()).pid == studio.pid
+    with pytest.raises(Forbidden, match="needs the permission 'read'"):
+        participant.bus.request(GetBundle())
     participant.leave()
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_connect_to_nobody_says_so(tmp_path: Path) -> None:
-    config = read_launch_config(home=str(tmp_path), connect="nats://127.0.0.1:9", connect_password="x")
+    config = read_launch_config(home=str(tmp_path), connect="nats://127.0.0.1:9")
     with pytest.raises(Unavailable):
         join(config, acts=False)
 

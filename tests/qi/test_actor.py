@@ -106,8 +106,8 @@ def test_what_is_no_json_is_a_bad_request(mesh: Mesh) -> None:
     mesh.start(a.Echo)
     bus = mesh.bus("s1")
     answers: list[Any] = []
-    bus.subscribe("_INBOX.test", answers.append)
-    bus.publish("qi.rpc.s1.test.say", b"{not json", reply="_INBOX.test")
+    bus.subscribe(f"{bus.inbox}.of.test", answers.append)
+    bus.publish("qi.rpc.s1.test.say", b"{not json", reply=f"{bus.inbox}.of.test")
     eventually(lambda: answers)
     assert answers[0].headers["Nats-Service-Error-Code"] == "400"
     assert answers[0].headers["Nats-Service-Error"] == "the message is not JSON"
@@ -541,8 +541,8 @@ def test_a_stopped_actor_ticks_no_more(mesh: Mesh) -> None:
 
 def services(bus: Bus, subject: str, count: int) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = []
-    entry = bus.subscribe("_INBOX.services", lambda msg: answers.append(json.loads(msg.data)))
-    bus.publish(subject, b"", reply="_INBOX.services")
+    entry = bus.subscribe(f"{bus.inbox}.of.services", lambda msg: answers.append(json.loads(msg.data)))
+    bus.publish(subject, b"", reply=f"{bus.inbox}.of.services")
     eventually(lambda: len(answers) >= count)
     bus.flush()
     bus.unsubscribe(entry)
@@ -553,7 +553,7 @@ def services(bus: Bus, subject: str, count: int) -> list[dict[str, Any]]:
 def test_every_actor_answers_the_service_protocol(mesh: Mesh, verb: str) -> None:
     shared = mesh.bus()
     echo, grouping = mesh.start(a.Echo, shared), mesh.start(a.Grouping)
-    bus = mesh.bus("s1")
+    bus = mesh.bus()
     answers = services(bus, f"$SRV.{verb}", 2)
     assert [each["name"] for each in answers] == ["echo", "grouping"]
     assert {each["type"] for each in answers} == {f"io.nats.micro.v1.{verb.lower()}_response"}
@@ -605,7 +605,7 @@ def test_a_stopped_actor_is_no_longer_shown(mesh: Mesh) -> None:
     echo = mesh.start(a.Echo, shared)
     mesh.start(a.Grouping, shared)
     echo.actor_ref.stop()
-    assert [each["name"] for each in services(mesh.bus("s1"), "$SRV.PING", 1)] == ["grouping"]
+    assert [each["name"] for each in services(mesh.bus(), "$SRV.PING", 1)] == ["grouping"]
 
 
 def test_two_message_types_cannot_claim_one_topic() -> None:

@@ -8,6 +8,7 @@ import pkgutil
 import pytest
 
 import qi.contracts
+from actors.sessions import ADDON_PERMISSIONS
 from events.users import PERMISSIONS
 from qi.messages import PUBLIC, STUDIO_ONLY, TOPICS, Request
 
@@ -27,4 +28,4 @@ def test_a_request_is_documented(kind: type[Request[object]]) -> None:
 @pytest.mark.parametrize("kind", OURS.values(), ids=OURS.keys())
 def test_a_request_needs_a_permission_that_a_role_can_grant(kind: type[Request[object]]) -> None:
     granted = frozenset().union(*PERMISSIONS.values())
-    assert kind.needs in granted | {PUBLIC, STUDIO_ONLY}
+    assert kind.needs in granted | ADDON_PERMISSIONS | {PUBLIC, STUDIO_ONLY}

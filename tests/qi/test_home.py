@@ -31,7 +31,7 @@ def test_whoever_reads_the_announcement_can_connect(tmp_path: Path) -> None:
     assert home.connection() is None
     home.announce(HERE)
     assert home.connection() == HERE
-    assert HERE.credentials.user == "session"
+    assert (HERE.credentials.user, HERE.credentials.password) == ("", "qsecret")
     assert stat.S_IMODE(home.connection_file.stat().st_mode) == 0o600
 
 

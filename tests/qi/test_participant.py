@@ -36,8 +36,8 @@ class Register(Actor):
 
     @handles(OpenSession)
     def open(self, message: OpenSession) -> SessionInfo:
-        if message.token == "wrong":
-            raise Forbidden("this token opens nothing")
+        if message.kind == "refused":
+            raise Forbidden("nobody of that kind")
         self.opened.append(message)
         self.known = True
         return SessionInfo(id="s1", kind=message.kind, user="ada", host=message.host, pid=message.pid)
@@ -58,10 +58,10 @@ class Register(Actor):
 def test_a_participant_opens_beats_and_ends_its_session(mesh: Mesh) -> None:
     register = mesh.start(Register)
     before = threading.enumerate()
-    one = Participant(mesh.broker.session, kind="cli", token="t1", beat_every_s=0.02)
+    one = Participant(mesh.credentials, kind="cli", beat_every_s=0.02)
     info = one.join()
     assert info is not None
-    assert (info.kind, info.pid, register.opened[0].token) == ("cli", os.getpid(), "t1")
+    assert (info.kind, info.pid, register.opened[0].host) == ("cli", os.getpid(), one.host)
     eventually(lambda: register.beats >= 2)
     assert one.detached is False
     one.leave()
@@ -72,7 +72,7 @@ def test_a_participant_opens_beats_and_ends_its_session(mesh: Mesh) -> None:
 
 def test_who_is_refused_leaves_no_connection(mesh: Mesh) -> None:
     mesh.start(Register)
-    one = Participant(mesh.broker.session, kind="cli", token="wrong")
+    one = Participant(mesh.credentials, kind="refused")
     with pytest.raises(Forbidden):
         one.join()
     assert not one.bus._thread.is_alive()
@@ -81,7 +81,7 @@ def test_who_is_refused_leaves_no_connection(mesh: Mesh) -> None:
 def test_a_worker_comes_with_its_session(mesh: Mesh) -> None:
     register = mesh.start(Register)
     register.known = True
-    one = Participant(mesh.broker.session, kind="worker", session="s9", beat_every_s=0.02)
+    one = Participant(mesh.credentials, kind="worker", session="s9", beat_every_s=0.02)
     assert one.join() is None
     eventually(lambda: register.beats)
     assert (one.session, register.opened) == ("s9", [])
@@ -90,17 +90,16 @@ def test_a_worker_comes_with_its_session(mesh: Mesh) -> None:
 
 def test_a_session_that_was_forgotten_is_opened_again(mesh: Mesh) -> None:
     register = mesh.start(Register)
-    one = Participant(mesh.broker.session, kind="dcc", token="t1", beat_every_s=0.02)
+    one = Participant(mesh.credentials, kind="dcc", beat_every_s=0.02)
     one.join()
     register.known = False
     eventually(lambda: len(register.opened) == 2)
-    assert register.opened[1].token == "t1"
     one.leave()
 
 
 def test_without_a_studio_a_participant_is_detached_and_rejoins(mesh: Mesh) -> None:
     register = mesh.start(Register)
-    one = Participant(mesh.broker.session, kind="dcc", beat_every_s=0.02)
+    one = Participant(mesh.credentials, kind="dcc", beat_every_s=0.02)
     one.join()
     register.actor_ref.stop()
     eventually(lambda: one.detached)
@@ -148,13 +147,14 @@ import sys
 sys.path[:0] = [{str(ROOT)!r}, {str(pure_folder(tmp_path))!r}]
 from qi.bus import Credentials
 from qi.session.participant import Participant
-one = Participant(Credentials(*sys.stdin.read().split()), kind="dcc")
+url, token = sys.stdin.readline().split()
+one = Participant(Credentials(url, password=token), kind="dcc")
 print(one.join().user)
 one.leave()
 """
-    given = mesh.broker.session
+    given = mesh.credentials
     told = subprocess.run(
         [sys.executable, "-I", "-S", "-W", "ignore", "-c", program],
-        input=f"{given.url} {given.user} {given.password}", capture_output=True, text=True, check=False,
+        input=f"{given.url} {given.password}\n", capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert told.stdout.strip() == "ada", told.stderr

@@ -15,7 +15,7 @@ from qi.app.cli.verbs import Verbs
 from qi.errors import QiError
 
 EXIT_CODES = {400: 2, 401: 5, 403: 5, 404: 2, 409: 4, 410: 2, 422: 2, 423: 4, 429: 6, 503: 3, 504: 6}
-ANYWHERE = {"--home": True, "--connect": True, "--debug": False}
+ANYWHERE = {"--home": True, "--connect": True, "--connect-ca": True, "--debug": False}
 """Global options that may stand before or after the verb; whether each takes a value."""
 
 USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -39,11 +39,14 @@ def root(
         str | None, typer.Option(help="The studio's folder; also QI_HOME. Before or after the verb.")
     ] = None,
     connect: Annotated[str | None, typer.Option(help="URL of a running studio's broker to join.")] = None,
+    connect_ca: Annotated[
+        str | None, typer.Option("--connect-ca", help="File to trust that studio's certificate by.")
+    ] = None,
     project: Annotated[str | None, typer.Option(help="Project to work in.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Never open a window or ask a question.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    options.set(Options(home, connect, project, headless, debug))
+    options.set(Options(home, connect, connect_ca, project, headless, debug))
 
 
 def main(arguments: list[str] | None = None) -> int:

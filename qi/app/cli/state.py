@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qi.app.launch import LaunchConfig
@@ -19,6 +19,7 @@ class Options:
 
     home: str | None = None
     connect: str | None = None
+    connect_ca: str | None = None
     project: str | None = None
     headless: bool = False
     debug: bool = False
@@ -28,14 +29,15 @@ NOTHING_GIVEN = Options()
 options: ContextVar[Options] = ContextVar("qi_options", default=NOTHING_GIVEN)
 
 
-def launch_config() -> LaunchConfig:
-    """The launch config of this command. Raises :class:`Invalid`."""
+def launch_config(**more: Any) -> LaunchConfig:
+    """The launch config of this command; `more` is what only this verb may say. Raises :class:`Invalid`."""
     from qi.app.launch import read_launch_config
 
     given = options.get()
     return read_launch_config(
-        home=given.home, connect=given.connect, project=given.project, headless=given.headless or None
-    )
+        home=given.home, connect=given.connect, connect_ca=given.connect_ca, project=given.project,
+        headless=given.headless or None, **more,
+    )  # fmt: skip
 
 
 @contextmanager

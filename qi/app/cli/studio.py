@@ -21,17 +21,40 @@ WAIT_LIMIT_S = 60.0
 
 def add_to(app: typer.Typer) -> None:
     app.command("serve")(serve)
+    app.command("broker-keys")(broker_keys)
     app.command("status")(status)
     app.command("stop")(stop)
     app.command("doctor")(doctor)
     app.command("subjects")(subjects)
 
 
-def serve() -> None:
+def serve(
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT at which other machines reach it, with TLS. Needs --allow.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Address or network that may connect, like 10.1.0.0/16; may be repeated.")
+    ] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="PEM file of a certificate of your own.")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
+) -> None:
     """Run the studio here until it is stopped."""
     from qi.app.serve import serve as run
 
-    run(launch_config(), "served", resume=True)
+    config = launch_config(listen=listen, allow=tuple(allow) if allow else None, tls_cert=tls_cert, tls_key=tls_key)
+    run(config, "served", resume=True)
+
+
+def broker_keys() -> None:
+    """Print fresh keys for a broker of your own.
+
+    As a shell reads them: `eval "$(qi broker-keys)"`.
+    """
+    from qi.app.keys import new_keys
+
+    keys = new_keys()
+    for name, value in {"QI_NATS_LISTEN": "127.0.0.1:4222", **keys.for_broker(), **keys.for_studio()}.items():
+        line(f"export {name}={value}")
 
 
 def status(
@@ -106,10 +129,8 @@ def subjects(as_json: Json = False) -> None:
 
 def _figures(bus: Any) -> list[dict[str, Any]]:
     """Every actor's own figures, by the NATS service protocol."""
-    from events.ids import new_id
-
     answers: list[dict[str, Any]] = []
-    inbox = f"_INBOX.{new_id()}"
+    inbox = f"{bus.inbox}.stats"
     entry = bus.subscribe(inbox, lambda msg: answers.append(json.loads(msg.data)))
     bus.publish("$SRV.STATS", b"", reply=inbox)
     # Nobody knows how many will answer: a scatter is over when it has been quiet for a moment.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from qi.app.cli.output import Json, document, line, table
 from qi.app.cli.state import launch_config, options, studio
-from qi.contracts.auth import AddUser, GrantRole, ListUsers, Login, Logout
+from qi.contracts.auth import AddUser, EndLogins, GrantRole, ListUsers, Login, Logout
 
 verbs = typer.Typer(help="Users and their roles.", no_args_is_help=True)
 
@@ -60,6 +59,21 @@ def grant(
         line(f"{made.name} is {', '.join(made.roles) or 'without a role'}")
 
 
+@verbs.command("end-logins")
+def end_logins(
+    name: str,
+    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """End every log-in of a user, at once: a lost machine, somebody who left."""
+    with studio(acts=True) as bus:
+        made = bus.request(EndLogins(name=name, reason=reason))
+    if as_json:
+        document(made)
+    else:
+        line(f"{made.name} is logged in nowhere any more")
+
+
 @verbs.command("list")
 def list_(as_json: Json = False) -> None:
     """All users."""
@@ -73,12 +87,12 @@ def list_(as_json: Json = False) -> None:
 
 def login(name: Annotated[str, typer.Argument(help="User name.")], password_stdin: Password = False) -> None:
     """Be this user, until `qi logout`."""
-    from qi.home import Home, write_private
+    from qi.home import Home
 
     password = _password(password_stdin, twice=False)
     with studio(acts=False, anew=True) as bus:
         done = bus.request(Login(user=name, password=password))
-    write_private(Home(launch_config().home).login, json.dumps({"user": done.session.user, "token": done.token}))
+    Home(launch_config().home).keep_login(_studio(), done.session.user, done.token)
     line(f"logged in as {done.session.user} ({', '.join(done.session.roles) or 'no role'})")
 
 
@@ -86,15 +100,21 @@ def logout() -> None:
     """Forget the log-in of this home."""
     from qi.home import Home
 
-    kept = Home(launch_config().home).login
-    if not kept.exists():
+    home = Home(launch_config().home)
+    token = home.token_for(_studio())
+    if not token:
         line("nobody is logged in")
         return
-    token = json.loads(kept.read_text("utf-8"))["token"]
     with studio(acts=False, anew=True) as bus:
         bus.request(Logout(token=token))
-    kept.unlink()
+    home.keep_login(_studio(), "", "")
     line("logged out")
+
+
+def _studio() -> str:
+    from qi.home import HERE
+
+    return launch_config().connect or HERE
 
 
 def _password(from_stdin: bool, *, twice: bool) -> str:

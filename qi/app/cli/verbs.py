@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See a publish fail, replay it, read what happened."),
     "serve": ("studio", "Run the studio here until it is stopped."),
+    "broker-keys": ("studio", "Print fresh keys for a broker of your own."),
     "status": ("studio", "What runs: services, addons, sessions."),
     "stop": ("studio", "Stop the studio that runs on this home."),
     "doctor": ("studio", "Check what Qi needs, and how the studio is."),

@@ -11,12 +11,13 @@ import psutil
 import pytest
 
 from qi.app.broker import Broker, config_file, free_port, server_binary
+from qi.app.keys import new_keys
 from qi.bus import Bus, Credentials
-from qi.errors import Unavailable
+from qi.errors import Unauthenticated, Unavailable
 from qi.testing.mesh import eventually
 
 LIMIT_S = 10.0
-VARIABLES = ("QI_NATS_LISTEN", "QI_NATS_SERVICE_PASSWORD", "QI_NATS_SESSION_PASSWORD")
+VARIABLES = ("QI_NATS_LISTEN", "QI_NATS_SERVICE_PASSWORD", "QI_NATS_SYSTEM_PASSWORD", "QI_NATS_ISSUER")
 
 
 def server_of(broker: Broker) -> psutil.Process:
@@ -35,7 +36,7 @@ def connects(credentials: Credentials) -> bool:
     bus = Bus(credentials, session="s1")
     try:
         bus.start()
-    except Unavailable:
+    except (Unavailable, Unauthenticated):
         return False
     bus.stop()
     return True
@@ -50,19 +51,22 @@ def by_hand(environment: dict[str, str]) -> "subprocess.Popen[str]":
 
 
 def test_the_configuration_names_the_variables_it_needs() -> None:
-    text = config_file().read_text("utf-8")
+    text = "\n".join(line for line in config_file().read_text("utf-8").splitlines() if not line.startswith("#"))
     assert set(re.findall(r"\$(QI_NATS_\w+)", text)) == set(VARIABLES)
 
 
 def test_anybody_can_start_the_server_from_the_configuration() -> None:
     port = free_port()
-    given = dict(zip(VARIABLES, (f"127.0.0.1:{port}", "qservice", "qsession"), strict=True))
+    keys = new_keys()
+    given = {"QI_NATS_LISTEN": f"127.0.0.1:{port}", **keys.for_broker()}
     with by_hand(given) as server:
         try:
             url = f"nats://127.0.0.1:{port}"
-            eventually(lambda: connects(Credentials(url, "service", "qservice")))
-            assert connects(Credentials(url, "session", "qsession"))
-            assert not connects(Credentials(url, "service", "qsession"))
+            eventually(lambda: connects(Credentials(url, "service", keys.service)))
+            assert connects(Credentials(url, "system", keys.system))
+            assert not connects(Credentials(url, "service", keys.system))
+            # The gate answers for everybody else, and there is none.
+            assert not connects(Credentials(url, password="a token"))
             assert not connects(Credentials(url))
         finally:
             server.terminate()
@@ -70,7 +74,7 @@ def test_anybody_can_start_the_server_from_the_configuration() -> None:
 
 @pytest.mark.parametrize("missing", VARIABLES)
 def test_an_unset_variable_stops_the_server_from_starting(missing: str) -> None:
-    given = dict(zip(VARIABLES, (f"127.0.0.1:{free_port()}", "qservice", "qsession"), strict=True))
+    given = {"QI_NATS_LISTEN": f"127.0.0.1:{free_port()}", **new_keys().for_broker()}
     del given[missing]
     with by_hand(given) as server:
         try:
@@ -87,16 +91,16 @@ def test_the_embedded_server_listens_on_loopback_only(broker: Broker) -> None:
 
 
 def test_no_password_stands_in_a_command_line(broker: Broker) -> None:
-    secrets = {broker.service.password, broker.session.password}
-    assert len(secrets) == 2
+    secrets = set(broker.keys.for_studio().values())
+    assert len(secrets) == 3
     for process in (psutil.Process(broker.pid), server_of(broker)):
         assert not any(secret in argument for secret in secrets for argument in process.cmdline())
-    assert not any(secret in repr(broker.service) + repr(broker.session) for secret in secrets)
+    assert not any(secret in repr(broker.keys) + repr(broker.service) for secret in secrets)
 
 
 def test_a_taken_port_is_exchanged_for_another(broker: Broker) -> None:
     second = Broker()
-    second.port = broker.port
+    second._at(broker.port)
     second.start()
     try:
         assert second.port != broker.port
@@ -136,7 +140,7 @@ def test_whichever_is_killed_the_broker_comes_back_on_its_port(victim: str) -> N
         eventually(lambda: gone(server) and gone(guard))
         eventually(lambda: made.restarts == 1)
         assert made.port == port
-        assert connects(made.session)
+        assert connects(made.service)
     finally:
         made.stop()
 
