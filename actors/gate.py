@@ -29,6 +29,7 @@ from qi.contracts.log import AppendEvents
 from qi.contracts.session import AdmitSession, Admitted
 from qi.credentials import Credentials
 from qi.errors import Forbidden, QiError
+from qi.here import is_here
 from qi.messages import Done
 from qi.rights import Rights
 from qi.wire import Message
@@ -118,7 +119,7 @@ class Gate(Actor):
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return found.is_loopback or any(found in host for host in self._hosts)
+        return is_here(address) or any(found in host for host in self._hosts)
 
     # -- cutting off --------------------------------------------------------------------------------------------
 

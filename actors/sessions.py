@@ -8,7 +8,6 @@ other guests. The first secret that a session id was admitted with is the only o
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import secrets
 import time
@@ -46,6 +45,7 @@ from qi.contracts.session import (
 from qi.credentials import GUEST
 from qi.deciding import follow
 from qi.errors import Forbidden, Unauthenticated
+from qi.here import is_here
 from qi.home import Home
 from qi.identity import Identity
 from qi.messages import Done
@@ -140,7 +140,7 @@ class Sessions(Actor):
     def _known_as(self, message: AdmitSession, secret: str) -> Admitted:
         """What the token itself says, whatever became of the session since."""
         if secret == self._owner:
-            if not _is_here(message.address):
+            if not is_here(message.address):
                 raise Unauthenticated("the owner's token is taken from the studio's own machine only")
             return Admitted(kind="cli", user="owner", permissions=tuple(sorted(users.permissions([OWNER_ROLE]))))
         if message.secret.startswith(GUEST):
@@ -362,9 +362,3 @@ def digest_of(token: str) -> str:
     """What is kept of a token. Tokens are random and long, so a plain digest tells nothing of them."""
     return sha256(token.encode()).hexdigest()
 
-
-def _is_here(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

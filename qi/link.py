@@ -32,6 +32,7 @@ from qi.wire import Callback, Message, Wire, frame
 log = logging.getLogger("qi.bus")
 
 CONNECT_TIMEOUT_S = 2
+CLOSE_LIMIT_S = 0.5
 PING_INTERVAL_S = 15
 RECONNECT_PAUSE_S = 0.25
 REFUSED_PAUSE_S = 0.25
@@ -129,8 +130,13 @@ class Link:
                     remedy="the log-in may have expired or been ended: log in again with `qi login`",
                     session=self.session,
                 ) from error
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise Unavailable(
+                    f"the certificate of {self._credentials.url} is not trusted: {error.verify_message}",
+                    remedy="give the file that the studio's people gave you: --connect-ca FILE",
+                ) from error
             raise Unavailable(
-                f"no broker at {self._credentials.url}: {error or type(error).__name__}",
+                f"no broker at {self._credentials.url}: {str(error) or type(error).__name__}",
                 remedy="start a studio with `qi serve`, or check the address given to --connect",
             ) from error
 
@@ -293,7 +299,10 @@ class Link:
             self._is_back()
 
         given = self._credentials
-        more: dict[str, Any] = {"tls": ssl.create_default_context(cafile=given.ca)} if given.ca else {}
+        more: dict[str, Any] = {}
+        if given.url.startswith("tls:"):
+            more["tls"] = ssl.create_default_context(cafile=given.ca or None)
+            logging.getLogger("asyncio").addFilter(_about_eof)
         try:
             await client.connect(
                 given.url,
@@ -311,7 +320,9 @@ class Link:
             )
         except BaseException:
             client.options["allow_reconnect"] = True
-            await client.close()
+            # After a failed handshake the client would wait for ever for the end of its socket.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(client.close(), CLOSE_LIMIT_S)
             raise
         client.options["allow_reconnect"] = True
         # No wait between these two: whoever subscribes meanwhile would be registered twice, or not at all.
@@ -450,6 +461,11 @@ class Link:
         except OSError as error:
             self._problems.append(f"send: {type(error).__name__}: {error}")
         self._drain()
+
+
+def _about_eof(record: logging.LogRecord) -> bool:
+    """asyncio warns at the end of every TLS connection of the client; it means nothing."""
+    return "eof_received" not in str(record.msg)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -135,7 +135,9 @@ class Broker(Reached):
 
     def _at(self, port: int) -> None:
         self.port = port
-        self.url = f"{'tls' if self._listen else 'nats'}://127.0.0.1:{port}"
+        host = self._listen.host if self._listen else ""
+        everywhere = host in ("", "0.0.0.0", "::")
+        self.url = f"{'tls' if self._listen else 'nats'}://{'127.0.0.1' if everywhere else host}:{port}"
 
     def _launch(self) -> None:
         host = self._listen.host if self._listen else "127.0.0.1"

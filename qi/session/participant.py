@@ -24,6 +24,7 @@ from qi.errors import QiError, Unauthenticated
 log = logging.getLogger("qi.session")
 
 BEAT_EVERY_S = 3.0
+BEAT_LIMIT_S = 5.0
 LEAVE_LIMIT_S = 2.0
 
 
@@ -91,7 +92,7 @@ class Participant:
         context.enter(context.Context(trace=new_id()))
         while not self._leaving.wait(self._beat_every_s):
             try:
-                self.bus.request(Beat())
+                self.bus.request(Beat(), timeout_s=BEAT_LIMIT_S)
                 self.detached = False
             except Unauthenticated:
                 self._reopen()
