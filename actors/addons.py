@@ -53,7 +53,7 @@ class Addons(Actor):
     def store(self, message: StoreAddon) -> AddonInfo:
         found = {record.name: record for record in find_addons(self._paths)}
         self._found |= found
-        record = found.get(message.name)
+        record = read_addon(Path(message.folder)) if message.folder else found.get(message.name)
         if record is None:
             raise NotFound(
                 f"there is no addon '{message.name}'",

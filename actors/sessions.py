@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 import psutil
 
-from events import users
+from events import bundles, users
+from events.bundles import Bundle, Pointer, find_known, pointer_stream
 from events.decider import Known
 from events.record import now
 from events.state import StateDb
-from qi.actor import Actor, every, handles
+from qi.actor import Actor, every, handles, listens
 from qi.bus import Bus
 from qi.context import STUDIO
 from qi.contracts.session import (
@@ -36,6 +37,7 @@ from qi.contracts.session import (
     ForgetUser,
     Identify,
     ListSessions,
+    NewerBundle,
     Opened,
     OpenSession,
     SessionInfo,
@@ -47,7 +49,7 @@ from qi.deciding import follow
 from qi.errors import Forbidden, Unauthenticated
 from qi.here import is_here
 from qi.home import Home
-from qi.identity import Identity
+from qi.identity import Identity, identity_of
 from qi.messages import Done
 from qi.reading import open_reader
 
@@ -98,7 +100,7 @@ class Sessions(Actor):
 
     def setup(self) -> None:
         self._reader = open_reader(self._home)
-        self._users = Known(users.FOLDS)
+        self._known = Known({**users.FOLDS, **bundles.FOLDS})
         self._state = StateDb(self._home.state)
         self._sessions: dict[str, Kept] = {}
         self._beats: dict[str, float] = {}
@@ -111,8 +113,7 @@ class Sessions(Actor):
         self._state.close()
 
     def identify(self, session: str) -> Identity:
-        info = self._current(session)
-        return Identity(info.id, info.user, info.roles, frozenset(info.permissions), info.host)
+        return identity_of(self._current(session))
 
     # -- letting in ---------------------------------------------------------------------------------------------
 
@@ -175,7 +176,7 @@ class Sessions(Actor):
             user = kept.info.user
         info = SessionInfo(
             id=session, kind=message.kind, user=user, parent=message.parent, host=message.host, pid=message.pid,
-            opened_at=now(),
+            opened_at=now(), bundle=self._bundle(message.bundle),
         )  # fmt: skip
         self._keep(Kept(info, secret, owner))
         return self._current(session)
@@ -185,7 +186,7 @@ class Sessions(Actor):
         token = secrets.token_urlsafe(32)
         info = SessionInfo(
             id=message.id, kind=message.kind, user=message.user, parent=message.parent, host=message.host,
-            opened_at=now(),
+            opened_at=now(), bundle=message.bundle,
         )  # fmt: skip
         self._claims[message.id] = digest_of(token)
         self._keep(
@@ -289,6 +290,23 @@ class Sessions(Actor):
             known = {session for session, _ in self._state.items("sessions")}
             self._claims = {session: secret for session, secret in self._claims.items() if session in known}
 
+    @listens("qi.event.pointer.production.pointer.moved")
+    def production_moved(self, _: bytes) -> None:
+        """A session keeps the bundle it began with; it is told that a newer one is out."""
+        follow(self._known, self._reader)
+        pointer = self._known.get(Pointer, pointer_stream("production"))
+        bundle = self._known.get(Bundle, bundles.bundle_stream(pointer.bundle)) if pointer else None
+        if pointer is None or bundle is None:
+            return
+        told = self._bus.codec.encode(
+            NewerBundle(
+                bundle=bundle.id, name=bundle.name, digest=bundle.digest, by=pointer.moved_by, reason=pointer.reason
+            )
+        )
+        for kept in self._sessions.values():
+            if kept.info.bundle != bundle.id and kept.info.kind not in STARTED:
+                self._bus.publish(f"qi.session.{kept.info.id}.bundle", told)
+
     def figures(self) -> dict[str, Any]:
         return {"sessions": len(self._sessions)}
 
@@ -339,9 +357,16 @@ class Sessions(Actor):
             permissions |= ADDON_PERMISSIONS
         return replace(info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)))
 
+    def _bundle(self, wanted: str) -> str:
+        """Id of the bundle that a session begins with. Raises :class:`NotFound` for a name that leads nowhere."""
+        follow(self._known, self._reader)
+        if not wanted and self._known.get(Pointer, pointer_stream("production")) is None:
+            return ""  # a new home that has none yet
+        return find_known(self._known, wanted or "production").id
+
     def _roles(self, user: str) -> set[str]:
-        follow(self._users, self._reader)
-        found = users.find_user(self._users, user)
+        follow(self._known, self._reader)
+        found = users.find_user(self._known, user)
         return set(found.roles) if found is not None else set()
 
     def _end(self, session: str) -> None:

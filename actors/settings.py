@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from events import bundles, settings
+from events import bundle_decisions, bundles, settings
 from events.bundle_commands import PatchBundleSettings
 from events.bundles import Bundle
 from events.decider import Known
@@ -78,7 +78,8 @@ class Settings(Actor):
             position = Position(message.at)
             return self._values(message, known_at(self._reader, self._folds, position), position)
         position, known = self._ledger.follow(), self._ledger.known
-        asked = (message.addon, message.path, message.bundle, message.project, message.user or self.caller.user)
+        whose = message.user or self.caller.user
+        asked = (message.addon, message.path, message.bundle or self.caller.bundle, message.project, whose)
         kept = self._answers.get(asked)
         if kept is None or kept[0] != known.position or kept[1] < time.monotonic():
             if len(self._answers) >= ANSWERS_MOST:
@@ -88,7 +89,7 @@ class Settings(Actor):
         return replace(kept[2], position=position)
 
     def _values(self, message: GetSettings, known: Known, position: Position) -> SettingsValues:
-        bundle = self.request(GetBundle(bundle=message.bundle, at=message.at))
+        bundle = self._bundle(message.bundle, message.project, message.at)
         layers = self._layers(known, bundle, message.project, message.user or self.caller.user)
         schemas = self._of(bundle)
         wanted = message.addon or message.path.partition(".")[0]
@@ -108,7 +109,7 @@ class Settings(Actor):
     @handles(ExplainSetting)
     def explain(self, message: ExplainSetting) -> Explanation:
         self._ledger.follow()
-        bundle = self.request(GetBundle(bundle=message.bundle))
+        bundle = self._bundle(message.bundle, message.project)
         layers = self._layers(self._ledger.known, bundle, message.project, message.user or self.caller.user)
         addon, path = _split(message.path)
         found = explain(path, self._of(bundle).defaults.get(addon, {}), *(scope.layer(addon) for scope in layers))
@@ -155,7 +156,7 @@ class Settings(Actor):
                 expected=message.expected, secrets=secrets,
             )  # fmt: skip
         self._check(message, bundle, schemas, patches, stream)
-        decide = bundles.decide if message.scope == "bundle" else settings.decide
+        decide = bundle_decisions.decide if message.scope == "bundle" else settings.decide
         self._ledger.follow()
         before = self._ledger.known.version(stream)
         appended = self._ledger.carry_out(decide, command, command=message.command)
@@ -186,6 +187,10 @@ class Settings(Actor):
     @property
     def _folds(self) -> Any:
         return {**settings.FOLDS, **bundles.FOLDS}
+
+    def _bundle(self, named: str, project: str, at: int = 0) -> BundleInfo:
+        project_id = self.request(GetProject(project=project)).id if project and not named else ""
+        return self.request(GetBundle(bundle=named, project=project_id, otherwise=self.caller.bundle, at=at))
 
     def _layers(self, known: Known, bundle: BundleInfo, project: str, user: str) -> tuple[Scope, Scope, Scope]:
         of_bundle = known.get(Bundle, bundles.bundle_stream(bundle.id))

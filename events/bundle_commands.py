@@ -20,6 +20,20 @@ class CreateBundle:
     settings: tuple[Patch, ...] = ()
     secrets: Secrets = field(default_factory=dict)
     reason: str = ""
+    origin: str = ""
+    """Id of the bundle it is a clone of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloneBundle:
+    """A new dev bundle with all that another one has."""
+
+    id: str
+    name: str
+    origin: str
+    """Id of the other one."""
+    secrets: Secrets = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +77,18 @@ class PromoteBundle:
     reason: str
     replaces: str | None = None
     """Digest the pointer is expected to point at, empty for none at all; `None` takes whatever is there."""
+    automatic: bool = False
+    """Whether no person asks for it: a hold then stands against it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevertPointer:
-    """Point at the bundle before the present one."""
+    """Go back to the bundle before the present one, or further back to the one that is named."""
 
     pointer: str
     reason: str
+    bundle: str = ""
+    """Id; empty for the one before the present one."""
     replaces: str | None = None
     """As in :class:`PromoteBundle`."""
 
@@ -87,4 +105,72 @@ class ArchiveBundle:
     """Names of the projects and contexts that refer to it, as far as the caller knows."""
 
 
-Command = CreateBundle | EditBundle | PatchBundleSettings | FreezeBundle | PromoteBundle | RevertPointer | ArchiveBundle
+@dataclass(frozen=True, kw_only=True)
+class RestoreBundle:
+    """Take an archived bundle out again."""
+
+    bundle: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteBundle:
+    """Let an archived bundle that nothing needs be found no more."""
+
+    bundle: str
+    reason: str
+    used_by: tuple[str, ...] = ()
+    """What needs it, as far as the caller knows: publishes that were made with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordCheck:
+    """What a check found."""
+
+    bundle: str
+    digest: str
+    problems: tuple[str, ...]
+    addons: int
+    tests: int
+    settings: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequireCheck:
+    """Ask of every bundle that comes to a pointer that it was checked, or ask it no more."""
+
+    pointer: str
+    required: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftHold:
+    """Allow automatic promotions again after somebody went back."""
+
+    pointer: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinBundle:
+    """Let a project or an entity use a bundle of its own; without a bundle it uses production again."""
+
+    of: str
+    """`project` or `entity`."""
+    target: str
+    """Its id."""
+    label: str
+    """Its name, for people."""
+    bundle: str
+    """Id; empty to take the pin away."""
+    reason: str
+    replaces: str | None = None
+    """Digest of the bundle it is expected to use now, empty for none; `None` takes whatever is there."""
+
+
+Command = (
+    CreateBundle | CloneBundle | EditBundle | PatchBundleSettings | FreezeBundle | PromoteBundle | RevertPointer
+    | ArchiveBundle | RestoreBundle | DeleteBundle | RecordCheck | RequireCheck | LiftHold | PinBundle
+)  # fmt: skip

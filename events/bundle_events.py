@@ -32,6 +32,8 @@ class BundleCreated(DomainEvent):
     """Variable → value."""
     reason: str
     """What it is for; may be empty."""
+    origin: str = ""
+    """Id of the bundle it is a clone of; empty when it is none."""
 
 
 @event("bundle.addon_changed")
@@ -85,6 +87,89 @@ class BundleArchived(DomainEvent):
 
     digest: str
     """Of the content it was archived with."""
+    reason: str
+    """Why."""
+
+
+@event("bundle.restored")
+class BundleRestored(DomainEvent):
+    """Taken out again, as what it was before it was put away."""
+
+    reason: str
+    """Why."""
+
+
+@event("bundle.deleted")
+class BundleDeleted(DomainEvent):
+    """Nobody finds it any more, and its name is free. What it was stays in the log."""
+
+    digest: str
+    """Of the content it had."""
+    reason: str
+    """Why."""
+
+
+@event("bundle.checked")
+class BundleChecked(DomainEvent):
+    """It was loaded in a process of its own, its addons' tests ran, its settings were resolved."""
+
+    digest: str
+    """Of the content that was checked."""
+    ok: bool
+    problems: tuple[str, ...]
+    """What was found wrong, one sentence each."""
+    addons: int
+    """How many addons were loaded."""
+    tests: int
+    """How many of their tests passed."""
+    settings: int
+    """How many settings were resolved."""
+    duration_ms: int
+
+
+@event("pin.set")
+class BundlePinned(DomainEvent):
+    """A project or an entity uses a bundle of its own instead of production."""
+
+    of: str
+    """`project` or `entity`."""
+    target: str
+    """Its id."""
+    label: str
+    """Its name, as it was then."""
+    bundle: str
+    """Id of the bundle."""
+    digest: str
+    """That bundle's digest."""
+    previous: str
+    """Id of the bundle it used; empty for production."""
+    reason: str
+    """Why."""
+
+
+@event("pin.cleared")
+class BundleUnpinned(DomainEvent):
+    """It uses production again."""
+
+    previous: str
+    """Id of the bundle it used."""
+    reason: str
+    """Why."""
+
+
+@event("pointer.hold_lifted")
+class HoldLifted(DomainEvent):
+    """After somebody went back: automatic promotions are allowed again."""
+
+    reason: str
+    """Why."""
+
+
+@event("pointer.check_required")
+class CheckRequired(DomainEvent):
+    """From here on only bundles that were checked and found good may come here, or that is asked no more."""
+
+    required: bool
     reason: str
     """Why."""
 

@@ -1,49 +1,59 @@
-"""Bundles: which addons, environment and settings belong together, and where production and staging point.
+"""Bundles: which addons, environment and settings belong together, and what points at them.
 
-A bundle lies in `bundle-<id>` with its settings scope; a pointer in `pointer-production` or `pointer-staging`. What a
-bundle is comes from folding its stream, so "as it was at position P" needs nothing but folding up to P. Any thread;
-decisions: actor thread.
+A bundle lies in `bundle-<id>` with its settings scope; a pointer in `pointer-production` or `pointer-staging`; the pin
+of a project or an entity in `pin-project_<id>` or `pin-entity_<id>`. What each is comes from folding its stream, so
+"as it was at position P" needs nothing but folding up to P. :mod:`events.bundle_decisions` decides what may be done to
+them. Any thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import singledispatch
 from typing import Any, Final, TypeVar
 
 from events import names
-from events.bundle_commands import (
-    ArchiveBundle,
-    Command,
-    CreateBundle,
-    EditBundle,
-    FreezeBundle,
-    PatchBundleSettings,
-    PromoteBundle,
-    RevertPointer,
-)
 from events.bundle_events import (
     AddonPin,
     BundleAddonChanged,
     BundleArchived,
+    BundleChecked,
     BundleCreated,
+    BundleDeleted,
     BundleFrozen,
+    BundlePinned,
+    BundleRestored,
     BundleSettingsChanged,
+    BundleUnpinned,
     BundleVariableChanged,
+    CheckRequired,
+    HoldLifted,
     PointerMoved,
 )
 from events.canonical import canonical, digest_of
-from events.decider import UNKNOWN_TIME, Fact, Folds, View, need_reason, unexpected
-from events.errors import Conflict, Gone, Invalid, Locked, NotFound
-from events.record import NO_STREAM, Change, Digest, DomainEvent, Micros, StreamName, stream_name
-from events.settings import Scope, check_revision, differences, with_difference
+from events.decider import UNKNOWN_TIME, Fact, Folds, Known, View, unexpected
+from events.errors import Conflict, Invalid, NotFound
+from events.record import Digest, Micros, StreamName, stream_name
+from events.settings import Scope, with_difference
 
 T = TypeVar("T")
 
 POINTERS: Final = ("production", "staging")
+PINNED: Final = ("project", "entity")
 SHORTEST_DIGEST_CHARACTERS = 8
 UNSEALED = Digest("")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the last check of a bundle found."""
+
+    digest: Digest
+    """Of the content that was checked."""
+    ok: bool
+    problems: tuple[str, ...]
+    at: Micros
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class Bundle:
     id: str
     name: str
     state: str
-    """`dev`, `frozen` or `archived`."""
+    """`dev`, `frozen`, `archived` or `deleted`."""
     addons: Mapping[str, AddonPin]
     environment: Mapping[str, str]
     settings: Scope
@@ -61,11 +71,21 @@ class Bundle:
     created_by: str = ""
     sealed: Digest = UNSEALED
     """The digest it was frozen with; empty while it is `dev`."""
+    was: str = ""
+    """State before it was archived, to which a restore leads back."""
+    origin: str = ""
+    """Id of the bundle it was cloned from."""
+    check: Check | None = None
 
     @property
     def digest(self) -> Digest:
         """Of the content. While the bundle is `dev` it moves with every edit."""
         return self.sealed or digest_of(content(self))
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether what it is now was checked and found good."""
+        return self.check is not None and self.check.ok and self.check.digest == self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +93,32 @@ class Pointer:
     """Where `production` or `staging` points."""
 
     name: str
-    bundle: str
-    digest: Digest
-    previous: str
+    bundle: str = ""
+    digest: Digest = UNSEALED
+    previous: str = ""
     """Id of the bundle before this one: where a revert goes. Empty when there was none."""
+    moved_by: str = ""
+    """User who made it point there."""
+    moved_at: Micros = UNKNOWN_TIME
+    reason: str = ""
+    held: bool = False
+    """Somebody went back: nothing automatic moves it until a person lifts that."""
+    needs_check: bool = False
+    """Whether only a bundle that was checked and found good may come here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The bundle that one project or entity uses instead of production."""
+
+    of: str
+    """`project` or `entity`."""
+    target: str
+    """Its id."""
+    label: str
+    """Its name when it was pinned, for people."""
+    bundle: str
+    """Empty once the pin was taken away."""
 
 
 def bundle_stream(bundle: str) -> StreamName:
@@ -88,6 +130,13 @@ def pointer_stream(pointer: str) -> StreamName:
     if pointer not in POINTERS:
         raise Invalid(f"'{pointer}' is not a pointer: it is 'production' or 'staging'")
     return stream_name("pointer", pointer)
+
+
+def pin_stream(of: str, target: str) -> StreamName:
+    """Raises :class:`Invalid` for another kind than `project` and `entity`."""
+    if of not in PINNED:
+        raise Invalid(f"a bundle is pinned to a project or an entity, not to '{of}'")
+    return stream_name("pin", f"{of}_{target}")
 
 
 def content(bundle: Bundle) -> dict[str, Any]:
@@ -103,122 +152,15 @@ def content(bundle: Bundle) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decide(view: View, command: Command) -> list[Change]:
-    """Raises :class:`Invalid`, :class:`NotFound`, :class:`Gone` (archived), :class:`Locked` (frozen, or pointed at),
-    and :class:`Conflict` (the name is taken, or something else is there than was expected)."""
-    return _decide(command, view)
-
-
-@singledispatch
-def _decide(command: Command, view: View) -> list[Change]:
-    raise TypeError(f"{type(command).__name__} is no command for bundles")
-
-
-@_decide.register
-def _create(command: CreateBundle, view: View) -> list[Change]:
-    stream = bundle_stream(command.id)
-    if view.version(stream) != NO_STREAM:
-        raise Conflict(
-            f"there is a bundle {command.id} already", stream=stream, expected=0, actual=view.version(stream)
-        )
-    for addon, pin in command.addons.items():
-        _check_pin(addon, pin)
-    for variable, value in command.environment.items():
-        _check_variable(variable, value)
-    claimed = names.claim(view, "bundle", command.name, command.id)
-    name = names.check_name(command.name)
-    created = BundleCreated(
-        name=name, addons=dict(command.addons), environment=dict(command.environment), reason=command.reason.strip()
-    )
-    changed = differences(BundleSettingsChanged, Scope(), command.settings, command.reason, command.secrets)
-    return [*claimed, Change(stream, created), *(Change(stream, one) for one in changed)]
-
-
-@_decide.register
-def _edit(command: EditBundle, view: View) -> list[Change]:
-    bundle, reason = _editable(view, command.bundle), command.reason.strip()
-    events: list[DomainEvent] = []
-    for addon, pin in sorted(command.addons.items()):
-        if pin is not None:
-            _check_pin(addon, pin)
-        if pin != bundle.addons.get(addon):
-            events.append(BundleAddonChanged(addon=addon, old=bundle.addons.get(addon), new=pin, reason=reason))
-    for variable, value in sorted(command.environment.items()):
-        if value is not None:
-            _check_variable(variable, value)
-        if value != bundle.environment.get(variable):
-            old = bundle.environment.get(variable)
-            events.append(BundleVariableChanged(variable=variable, old=old, new=value, reason=reason))
-    return [Change(bundle_stream(bundle.id), one) for one in events]
-
-
-@_decide.register
-def _patch(command: PatchBundleSettings, view: View) -> list[Change]:
-    bundle, stream = _editable(view, command.bundle), bundle_stream(command.bundle)
-    check_revision(view, stream, command.expected)
-    changed = differences(BundleSettingsChanged, bundle.settings, command.patches, command.reason, command.secrets)
-    return [Change(stream, one) for one in changed]
-
-
-@_decide.register
-def _freeze(command: FreezeBundle, view: View) -> list[Change]:
-    bundle = existing(view, command.bundle)
-    if bundle.state == "frozen":
-        return []
-    if bundle.state == "archived":
-        raise Gone(f"bundle '{bundle.name}' is archived", bundle=bundle.id)
-    digests = {name: command.digests.get(name, "" if pin.path else pin.digest) for name, pin in bundle.addons.items()}
-    loose = sorted(name for name, digest in digests.items() if not digest)
-    if loose:
-        raise Invalid(
-            f"these addons of bundle '{bundle.name}' still come from a folder: {', '.join(loose)}",
-            remedy="Put them into the content store and pin their digests.",
-            fields={f"addons.{name}": "has no digest" for name in loose},
-        )
-    pins = {name: AddonPin(version=pin.version, digest=digests[name]) for name, pin in bundle.addons.items()}
-    digest = digest_of(content(replace(bundle, addons=pins)))
-    return [Change(bundle_stream(bundle.id), BundleFrozen(addons=pins, digest=digest, reason=command.reason.strip()))]
-
-
-@_decide.register
-def _promote(command: PromoteBundle, view: View) -> list[Change]:
-    return _move(view, command.pointer, command.bundle, command.replaces, need_reason(command.reason), reverts=False)
-
-
-@_decide.register
-def _revert(command: RevertPointer, view: View) -> list[Change]:
-    reason = need_reason(command.reason)
-    pointer = view.get(Pointer, pointer_stream(command.pointer))
-    if pointer is None or not pointer.previous:
-        raise Conflict(f"{command.pointer} points at nothing it could go back from", pointer=command.pointer)
-    return _move(view, command.pointer, pointer.previous, command.replaces, reason, reverts=True)
-
-
-@_decide.register
-def _archive(command: ArchiveBundle, view: View) -> list[Change]:
-    reason, bundle = need_reason(command.reason), existing(view, command.bundle)
-    if bundle.state == "archived":
-        return []
-    if command.digest is not None and command.digest != bundle.digest:
-        raise Conflict(
-            f"bundle '{bundle.name}' has another content by now",
-            remedy="Look at it again.", expected=command.digest, actual=bundle.digest,
-        )  # fmt: skip
-    here = [p for p in POINTERS if (at := view.get(Pointer, pointer_stream(p))) is not None and at.bundle == bundle.id]
-    if holders := [*here, *command.used_by]:
-        raise Locked(
-            f"bundle '{bundle.name}' is in use by {', '.join(holders)}",
-            remedy="Point them at another bundle first.", used_by=holders,
-        )  # fmt: skip
-    return [Change(bundle_stream(bundle.id), BundleArchived(digest=bundle.digest, reason=reason))]
-
-
 def evolve(state: Bundle | None, fact: Fact) -> Bundle:
     """Folds a stream `bundle-…`."""
     match fact.event:
         case BundleCreated() as made if state is None:
             bundle_id = fact.stream.partition("-")[2]
-            return Bundle(bundle_id, made.name, "dev", made.addons, made.environment, Scope(), fact.at, fact.meta.user)
+            return Bundle(
+                bundle_id, made.name, "dev", made.addons, made.environment, Scope(), fact.at, fact.meta.user,
+                origin=made.origin,
+            )  # fmt: skip
         case BundleAddonChanged(addon=addon, new=pin) if state is not None:
             return replace(state, addons=_with(state.addons, addon, pin))
         case BundleVariableChanged(variable=variable, new=value) if state is not None:
@@ -227,26 +169,51 @@ def evolve(state: Bundle | None, fact: Fact) -> Bundle:
             return replace(state, settings=with_difference(state.settings, fact))
         case BundleFrozen(addons=addons, digest=digest) if state is not None:
             return replace(state, state="frozen", addons=addons, sealed=Digest(digest))
+        case BundleChecked(digest=digest, ok=ok, problems=problems) if state is not None:
+            return replace(state, check=Check(Digest(digest), ok, problems, fact.at, fact.meta.user))
         case BundleArchived(digest=digest) if state is not None:
-            return replace(state, state="archived", sealed=Digest(digest))
+            return replace(state, state="archived", sealed=Digest(digest), was=state.state)
+        case BundleRestored() if state is not None:
+            sealed = state.sealed if state.was == "frozen" else UNSEALED
+            return replace(state, state=state.was or "frozen", sealed=sealed, was="")
+        case BundleDeleted() if state is not None:
+            return replace(state, state="deleted")
     raise unexpected(fact)
 
 
 def evolve_pointer(state: Pointer | None, fact: Fact) -> Pointer:
     """Folds a stream `pointer-…`."""
-    if not isinstance(fact.event, PointerMoved):
-        raise unexpected(fact)
-    moved = fact.event
-    return Pointer(fact.stream.partition("-")[2], moved.bundle, Digest(moved.digest), moved.previous)
+    known = state or Pointer(fact.stream.partition("-")[2])
+    match fact.event:
+        case PointerMoved() as moved:
+            return replace(
+                known, bundle=moved.bundle, digest=Digest(moved.digest), previous=moved.previous,
+                moved_by=fact.meta.user, moved_at=fact.at, reason=moved.reason, held=moved.reverts,
+            )  # fmt: skip
+        case HoldLifted():
+            return replace(known, held=False)
+        case CheckRequired(required=required):
+            return replace(known, needs_check=required)
+    raise unexpected(fact)
 
 
-FOLDS: Folds = {"bundle": evolve, "pointer": evolve_pointer, **names.FOLDS}
+def evolve_pin(state: Pin | None, fact: Fact) -> Pin:
+    """Folds a stream `pin-…`."""
+    match fact.event:
+        case BundlePinned(of=of, target=target, label=label, bundle=bundle):
+            return Pin(of, target, label, bundle)
+        case BundleUnpinned() if state is not None:
+            return replace(state, bundle="")
+    raise unexpected(fact)
+
+
+FOLDS: Folds = {"bundle": evolve, "pointer": evolve_pointer, "pin": evolve_pin, **names.FOLDS}
 
 
 def existing(view: View, bundle: str) -> Bundle:
     """The bundle with that id. Raises :class:`NotFound`."""
     found = view.get(Bundle, bundle_stream(bundle))
-    if found is None:
+    if found is None or found.state == "deleted":
         raise NotFound(f"there is no bundle {bundle}", bundle=bundle)
     return found
 
@@ -257,7 +224,7 @@ def find(bundles: Iterable[Bundle], wanted: str) -> Bundle:
     Of bundles with the same content the oldest that is not archived is taken: they do the same. Raises
     :class:`NotFound`, and :class:`Conflict` when a digest is too short to tell two contents apart.
     """
-    known, folded = list(bundles), names.fold_name(wanted)
+    known, folded = [bundle for bundle in bundles if bundle.state != "deleted"], names.fold_name(wanted)
     for bundle in known:
         if names.fold_name(bundle.name) == folded:
             return bundle
@@ -270,60 +237,30 @@ def find(bundles: Iterable[Bundle], wanted: str) -> Bundle:
     return min(same, key=lambda b: b.state == "archived")
 
 
-def is_active(bundle: Bundle, used_by: Iterable[str]) -> bool:
-    """Whether a project or context refers to the bundle; `used_by` are those that do. Derived, never stored."""
-    return bundle.state != "archived" and any(used_by)
+def find_known(known: Known, wanted: str) -> Bundle:
+    """By pointer, id, name or digest. Raises :class:`NotFound` and :class:`Conflict` like :func:`find`."""
+    if wanted in POINTERS:
+        pointer = known.get(Pointer, pointer_stream(wanted))
+        found = known.get(Bundle, bundle_stream(pointer.bundle)) if pointer and pointer.bundle else None
+        if found is None:
+            raise NotFound(f"{wanted} points at no bundle", remedy="promote one with `qi bundle promote`")
+        return found
+    by_id = next((bundle for bundle in known.all(Bundle) if bundle.id == wanted and bundle.state != "deleted"), None)
+    return by_id or find(known.all(Bundle), wanted)
 
 
-def _editable(view: View, bundle: str) -> Bundle:
-    found = existing(view, bundle)
-    if found.state == "archived":
-        raise Gone(f"bundle '{found.name}' is archived", bundle=bundle)
-    if found.state != "dev":
-        raise Locked(
-            f"bundle '{found.name}' is frozen: it never changes",
-            remedy="Create another one with what is to be different, and promote that.", bundle=bundle,
-        )  # fmt: skip
-    return found
+def pinned_by(known: Known, bundle: str) -> list[Pin]:
+    """The projects and entities that use this bundle instead of production: what makes it active."""
+    return [pin for pin in known.all(Pin) if pin.bundle == bundle]
 
 
-def _move(view: View, name: str, bundle: str, replaces: str | None, reason: str, *, reverts: bool) -> list[Change]:
-    stream = pointer_stream(name)
-    pointer = view.get(Pointer, stream)
-    here, digest = (pointer.bundle, pointer.digest) if pointer else ("", UNSEALED)
-    if replaces is not None and replaces != digest:
-        raise Conflict(
-            f"{name} points at {digest[:12] or 'nothing'}, not at {replaces[:12] or 'nothing'}",
-            remedy="Look at what is there now.", stream=stream, expected=replaces, actual=digest,
-        )  # fmt: skip
-    target = existing(view, bundle)
-    if target.state == "archived":
-        raise Gone(f"bundle '{target.name}' is archived", bundle=bundle)
-    if target.state != "frozen":
-        raise Conflict(
-            f"bundle '{target.name}' is still in development", remedy="Freeze it first.", bundle=bundle, state="dev"
-        )
-    if bundle == here:
-        return []
-    moved = PointerMoved(
-        bundle=bundle, digest=target.digest, previous=here, previous_digest=digest, reason=reason, reverts=reverts
-    )
-    return [Change(stream, moved)]
-
-
-def _check_pin(addon: str, pin: AddonPin) -> None:
-    if not addon or not (pin.digest or pin.path):
-        raise Invalid(
-            f"addon '{addon}' is pinned either by the digest of its folder or, in development, by the folder's path",
-            fields={f"addons.{addon}": "needs a digest or a path"},
-        )
-
-
-def _check_variable(variable: str, value: str) -> None:
-    if not variable or "=" in variable or "\0" in variable + value:
-        raise Invalid(
-            f"'{variable}' cannot stand in an environment", fields={f"environment.{variable}": "is malformed"}
-        )
+def bundle_for(known: Known, project: str, entity: str) -> str:
+    """Id of the bundle that the nearest pin names: the entity's, else the project's; empty without one."""
+    for of, target in (("entity", entity), ("project", project)):
+        pin = known.get(Pin, pin_stream(of, target)) if target else None
+        if pin is not None and pin.bundle:
+            return pin.bundle
+    return ""
 
 
 def _with(mapping: Mapping[str, T], key: str, value: T | None) -> Mapping[str, T]:

@@ -38,7 +38,7 @@ from qi.endpoints import (
     members,
 )
 from qi.errors import Busy, DeadlineExceeded, Loop, QiError
-from qi.identity import STUDIO_IDENTITY, Identity, studio_for
+from qi.identity import STUDIO_IDENTITY, Identity, identity_of, studio_for
 from qi.mailbox import Mailbox
 from qi.messages import SERVICE, Address, Request
 from qi.replies import Replies
@@ -137,7 +137,7 @@ class Actor(pykka.ThreadingActor):
     def identify(self, session: str) -> Identity:
         """Who is behind `session`. The sessions service overrides it: it knows by itself."""
         info = self.request(Identify(id=session))
-        return Identity(info.id, info.user, info.roles, frozenset(info.permissions), info.host)
+        return identity_of(info)
 
     # -- life, by Pykka -----------------------------------------------------------------------------------------
 

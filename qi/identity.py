@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from qi.context import STUDIO
+from qi.contracts.session import SessionInfo
 from qi.messages import PUBLIC, STUDIO_ONLY
 
 
@@ -18,14 +19,28 @@ class Identity:
     roles: tuple[str, ...] = ()
     permissions: frozenset[str] = frozenset()
     host: str = ""
+    kind: str = ""
+    """As in :class:`qi.contracts.session.SessionInfo`."""
+    bundle: str = ""
+    """Id of the bundle its session began with; empty for production."""
 
     def may(self, permission: str) -> bool:
         """Default deny: only what was granted, and everything for the studio itself."""
         return permission == PUBLIC or self.session == STUDIO or permission in self.permissions
 
     @property
+    def is_addon(self) -> bool:
+        """Whether no person asks, but an addon in a process of its own."""
+        return self.kind == "addon"
+
+    @property
     def is_studio(self) -> bool:
         return self.session == STUDIO
+
+
+def identity_of(info: SessionInfo) -> Identity:
+    """Who stands behind a session."""
+    return Identity(info.id, info.user, info.roles, frozenset(info.permissions), info.host, info.kind, info.bundle)
 
 
 STUDIO_IDENTITY = Identity(STUDIO, STUDIO, ("studio",), frozenset({STUDIO_ONLY}))

@@ -31,17 +31,24 @@ def pin(
     position: int,
     target: Target,
     bundle: str,
+    otherwise: str,
     environment: Mapping[str, str],
     user: str,
     host: str,
 ) -> Pinned:
     """Look up project, bundle and settings as they are at `position`.
 
+    Without a `bundle` it is the one that the entity or its project uses, else `otherwise`, else production.
+
     Raises :class:`NotFound` for an unknown name and :class:`Invalid` for a bundle that no replay could have again.
     Actor thread.
     """
     found = ask(FindTask(project=target.project, entity=target.entity, task=target.task))
-    pinned = ask(GetBundle(bundle=bundle or "production", at=position))
+    pinned = ask(
+        GetBundle(
+            bundle=bundle, project=found.project.id, entity=found.entity.id, otherwise=otherwise, at=position
+        )
+    )  # fmt: skip
     if pinned.state == "archived":
         raise Invalid(f"bundle '{pinned.name}' is archived", remedy="publish with another one")
     loose = [addon.name for addon in pinned.addons if not addon.digest]

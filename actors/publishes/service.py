@@ -134,7 +134,9 @@ class Publishes(Actor):
         return PublishStarted(publish=known.id, position=asked.position)
 
     def _pin(self, publish: str, **given: Any) -> Pinned:
-        pinned = pin(self.request, host=self.caller.host or self._bus.host, **given)
+        pinned = pin(
+            self.request, host=self.caller.host or self._bus.host, otherwise=self.caller.bundle, **given
+        )  # fmt: skip
         # Refuse now what could never be written: a product name that makes no path, a root that is not there.
         place_of(pinned, publish, 1)
         return pinned
@@ -153,7 +155,10 @@ class Publishes(Actor):
 
     def _launch_worker(self, publish: str, state: Publish, pinned: Pinned) -> None:
         session = new_id()
-        opened = self.request(StartSession(id=session, kind="worker", user=state.request.user, host=self._bus.host))
+        opened = self.request(StartSession(
+                id=session, kind="worker", user=state.request.user, host=self._bus.host, bundle=pinned.bundle_id
+            )
+        )  # fmt: skip
         credentials = replace(self._broker, password=opened.token)
         here = context.current()
         carried = replace(here, session=session, user=state.request.user, host=self._bus.host, path=())

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from actors.addons import Addons
 from actors.auth import Auth
 from actors.bundles import Bundles
+from actors.checks import Checks
 from actors.db import Db
 from actors.folders import Folders
 from actors.gate import Gate
@@ -31,6 +32,7 @@ from actors.history import History
 from actors.journal import Journal
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
+from actors.rehearsals import Rehearsals
 from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
 from actors.studio import Outlook, StudioActor
@@ -73,7 +75,7 @@ PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provi
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
-    StudioActor,
+    Checks, Rehearsals, StudioActor,
 )  # fmt: skip
 
 
@@ -175,6 +177,8 @@ class Studio:
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)
         self._core(History, home=home)
+        self._core(Checks, home=home)
+        self._core(Rehearsals, home=home)
         taken = {record.name for record in providers.values()}
         others = []
         for record in records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qi.limits import Name, Prose
+from qi.limits import Name, PathText, Prose
 from qi.messages import STUDIO_ONLY, Done, Request, message
 
 
@@ -40,6 +40,8 @@ class StoreAddon(Request[AddonInfo], topic="addon.store", needs=STUDIO_ONLY, tim
     """Put the folder of a found addon into the content store, so that a bundle can pin it."""
 
     name: Name
+    folder: PathText = ""
+    """Where it lies; where it was found, when empty."""
 
 
 @message

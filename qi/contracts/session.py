@@ -27,6 +27,8 @@ class SessionInfo:
     """`open`, `detached` (an interactive one whose studio went away) or `ended`."""
     opened_at: int = 0
     """Microseconds since the epoch."""
+    bundle: str = ""
+    """Id of the bundle it began with, and keeps."""
 
 
 @message
@@ -39,6 +41,8 @@ class OpenSession(Request[SessionInfo], topic="session.open", needs=PUBLIC):
     host: Name = ""
     pid: int = 0
     os_user: Name = ""
+    bundle: Name = ""
+    """Name, digest or id of the bundle to work with; production's of now, when empty."""
 
 
 @message
@@ -130,6 +134,19 @@ class EndSession(Request[Done], topic="session.end", needs=PUBLIC):
     """Leave: the caller's own session, or one it started."""
 
     id: Token = ""
+
+
+@message
+class NewerBundle:
+    """To a session, as `qi.session.<id>.bundle`: production is another bundle than the one it began with."""
+
+    bundle: str
+    """Id."""
+    name: str
+    digest: str
+    by: str
+    """Who promoted it."""
+    reason: str
 
 
 @message

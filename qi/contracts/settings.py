@@ -25,7 +25,8 @@ class GetSettings(Request[SettingsValues], topic="config.get", needs="read"):
 
     addon: Name = ""
     path: PathText = ""
-    bundle: Name = "production"
+    bundle: Name = ""
+    """Empty: the one the project uses, else the caller's session's, else production."""
     project: Name = ""
     user: Name = ""
     """Whose user layer; the caller's own when empty."""
@@ -90,6 +91,6 @@ class ExplainSetting(Request[Explanation], topic="config.explain", needs="read")
     """Where a value comes from: what each layer says, who said so, when and why."""
 
     path: PathText
-    bundle: Name = "production"
+    bundle: Name = ""
     project: Name = ""
     user: Name = ""

@@ -12,14 +12,16 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 from events.ids import new_id
 from qi import context
 from qi.bus import Bus, Credentials
 from qi.codec import Codec
 from qi.contracts.auth import LoggedIn, Login
-from qi.contracts.session import Beat, EndSession, OpenSession, SessionInfo
+from qi.contracts.session import Beat, EndSession, NewerBundle, OpenSession, SessionInfo
 from qi.errors import QiError, Unauthenticated
+from qi.wire import Message
 
 log = logging.getLogger("qi.session")
 
@@ -39,10 +41,16 @@ class Participant:
         session: str = "",
         codec: Codec | None = None,
         beat_every_s: float = BEAT_EVERY_S,
+        bundle: str = "",
+        on_newer_bundle: Callable[[NewerBundle], None] | None = None,
     ) -> None:
+        """`bundle` is the one to work with, production's of now when empty; `on_newer_bundle` is called on the bus
+        thread when production has become another one."""
         self.kind = kind
         self.session = session or new_id()
         self._opened_for_us = bool(session)
+        self._bundle = bundle
+        self._on_newer_bundle = on_newer_bundle
         self._beat_every_s = beat_every_s
         self.host = socket.gethostname()
         self.bus = Bus(credentials, session=self.session, codec=codec, name=f"qi-{kind}", host=self.host)
@@ -58,6 +66,8 @@ class Participant:
         if not self._opened_for_us:
             try:
                 info = self._open()
+                if self._on_newer_bundle is not None:
+                    self.bus.subscribe(f"qi.session.{self.session}.bundle", self._newer)
             except QiError:
                 self.bus.stop()
                 raise
@@ -84,9 +94,18 @@ class Participant:
         return done
 
     def _open(self) -> SessionInfo:
-        return self.bus.request(
-            OpenSession(kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user())
-        )
+        info = self.bus.request(
+            OpenSession(
+                kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user(), bundle=self._bundle
+            )
+        )  # fmt: skip
+        # One that opens again goes on with the bundle it began with.
+        self._bundle = info.bundle
+        return info
+
+    def _newer(self, msg: Message) -> None:
+        assert self._on_newer_bundle is not None
+        self._on_newer_bundle(self.bus.codec.decode(NewerBundle, msg.data))
 
     def _beat(self) -> None:
         context.enter(context.Context(trace=new_id()))

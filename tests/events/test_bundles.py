@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,13 +9,21 @@ from hypothesis import strategies as st
 from events import bundles
 from events.bundle_commands import (
     ArchiveBundle,
+    CloneBundle,
     CreateBundle,
+    DeleteBundle,
     EditBundle,
     FreezeBundle,
+    LiftHold,
     PatchBundleSettings,
+    PinBundle,
     PromoteBundle,
+    RecordCheck,
+    RequireCheck,
+    RestoreBundle,
     RevertPointer,
 )
+from events.bundle_decisions import decide
 from events.bundle_events import (
     AddonPin,
     BundleAddonChanged,
@@ -22,10 +31,11 @@ from events.bundle_events import (
     BundleCreated,
     BundleFrozen,
     BundleSettingsChanged,
+    BundleUnpinned,
     BundleVariableChanged,
     PointerMoved,
 )
-from events.bundles import Bundle, Pointer, bundle_stream, find, is_active, pointer_stream
+from events.bundles import Bundle, Pointer, bundle_stream, find, pointer_stream
 from events.errors import Conflict, Gone, Invalid, Locked, NotFound
 from events.names import NameClaimed, claim_stream
 from events.settings import Patch
@@ -35,7 +45,7 @@ A, B, C = (letter * 64 for letter in "abc")
 
 
 def scenario() -> Scenario:
-    return Scenario(bundles.FOLDS, bundles.decide)
+    return Scenario(bundles.FOLDS, decide)
 
 
 def create(bundle: str, name: str = "", digest: str = A, **more: Any) -> CreateBundle:
@@ -230,11 +240,121 @@ def test_a_bundle_that_is_pointed_at_is_not_archived(pointer: str) -> None:
     assert made.refused(Locked, ArchiveBundle(bundle="b1", reason="old")).data["used_by"] == [pointer]
 
 
+def pin(bundle: str, of: str = "project", target: str = "p1", **more: Any) -> PinBundle:
+    return PinBundle(of=of, target=target, label=target, bundle=bundle, reason="they need it", **more)
+
+
 def test_a_bundle_that_a_project_refers_to_is_active_and_not_archived() -> None:
     made = scenario().when(*frozen("b1"))
+    assert bundles.pinned_by(made.known, "b1") == []
+    made.when(pin("b1"))
+    assert [one.label for one in bundles.pinned_by(made.known, "b1")] == ["p1"]
     made.refused(Locked, ArchiveBundle(bundle="b1", reason="old", used_by=("film",)))
-    assert is_active(bundle_of(made, "b1"), ["film"])
-    assert not is_active(bundle_of(made, "b1"), [])
+
+
+def test_the_nearest_pin_names_the_bundle() -> None:
+    made = scenario().when(*frozen("b1")).when(*frozen("b2", digest=B)).when(pin("b1"), pin("b2", "entity", "e1"))
+    assert bundles.bundle_for(made.known, "p1", "") == "b1"
+    assert bundles.bundle_for(made.known, "p1", "e1") == "b2"
+    assert bundles.bundle_for(made.known, "p2", "e2") == ""
+    made.when(pin("", "entity", "e1")).then(BundleUnpinned(previous="b2", reason="they need it"))
+    assert bundles.bundle_for(made.known, "p1", "e1") == "b1"
+
+
+def test_a_pin_names_what_it_expects_to_replace() -> None:
+    made = scenario().when(*frozen("b1")).when(*frozen("b2", digest=B)).when(pin("b1", replaces=""))
+    assert made.refused(Conflict, pin("b2", replaces="")).data["actual"] == bundle_of(made, "b1").digest
+    made.when(pin("b2", replaces=bundle_of(made, "b1").digest))
+    made.refused(Conflict, pin("b1", replaces="0" * 64))
+
+
+def test_only_a_frozen_bundle_is_pinned() -> None:
+    made = scenario().when(create("b1")).when(*frozen("b2")).when(ArchiveBundle(bundle="b2", reason="old"))
+    made.refused(Conflict, pin("b1"))
+    made.refused(Gone, pin("b2"))
+
+
+def test_a_clone_has_the_content_of_its_origin_and_may_be_changed() -> None:
+    made = scenario().when(create("b1", environment={"A": "1"}))
+    made.when(PatchBundleSettings(bundle="b1", patches=(fps(25),)), FreezeBundle(bundle="b1"))
+    made.when(CloneBundle(id="b2", name="next", origin="b1"))
+    clone = bundle_of(made, "b2")
+    assert (clone.state, clone.origin, clone.digest) == ("dev", "b1", bundle_of(made, "b1").digest)
+    made.when(PatchBundleSettings(bundle="b2", patches=(fps(30),)))
+    assert bundle_of(made, "b2").digest != bundle_of(made, "b1").digest
+
+
+def test_an_archived_bundle_is_restored_as_what_it_was() -> None:
+    made = scenario().when(*frozen("b1")).when(create("b2", digest=B))
+    before = {name: bundle_of(made, name).digest for name in ("b1", "b2")}
+    for name, state in (("b1", "frozen"), ("b2", "dev")):
+        made.when(ArchiveBundle(bundle=name, reason="old")).when(RestoreBundle(bundle=name, reason="needed again"))
+        assert (bundle_of(made, name).state, bundle_of(made, name).digest) == (state, before[name])
+    made.when(RestoreBundle(bundle="b1", reason="twice")).then()
+
+
+def test_an_archived_bundle_that_nothing_needs_is_deleted_and_its_name_is_free() -> None:
+    made = scenario().when(*frozen("b1"))
+    made.refused(Conflict, DeleteBundle(bundle="b1", reason="not archived"))
+    made.when(ArchiveBundle(bundle="b1", reason="old"))
+    made.refused(Locked, DeleteBundle(bundle="b1", reason="a publish needs it", used_by=("publish 1",)))
+    made.when(DeleteBundle(bundle="b1", reason="never used"))
+    made.refused(NotFound, RestoreBundle(bundle="b1", reason="too late"))
+    made.when(create("b9", "b1", digest=B))
+
+
+def test_after_a_revert_nothing_automatic_moves_the_pointer_until_a_person_lifts_the_hold() -> None:
+    made = scenario().when(*frozen("b1")).when(*frozen("b2", digest=B)).when(promote("b1")).when(promote("b2"))
+    robot = replace(promote("b2"), automatic=True)
+    made.when(RevertPointer(pointer="production", reason="it crashed"))
+    assert "it crashed" in made.refused(Locked, robot).message
+    made.when(LiftHold(pointer="production", reason="mended"), robot)
+    assert made.state(Pointer, pointer_stream("production")).bundle == "b2"
+
+
+def test_a_person_promotes_past_a_hold_and_so_lifts_it() -> None:
+    made = scenario().when(*frozen("b1")).when(*frozen("b2", digest=B)).when(promote("b1")).when(promote("b2"))
+    made.when(RevertPointer(pointer="production", reason="it crashed")).when(promote("b2"))
+    assert not made.state(Pointer, pointer_stream("production")).held
+
+
+def test_a_gated_pointer_takes_only_what_was_checked_as_it_is_now() -> None:
+    made = scenario().when(*frozen("b1"))
+    made.when(RequireCheck(pointer="production", required=True, reason="twice bitten"))
+    made.refused(Locked, promote("b1"))
+    digest = bundle_of(made, "b1").digest
+    found = RecordCheck(bundle="b1", digest=digest, problems=("a test fails",), addons=1, tests=0, settings=1,
+                        duration_ms=1)  # fmt: skip
+    assert "a test fails" in made.when(found).refused(Locked, promote("b1")).message
+    made.when(replace(found, problems=(), digest=A)).refused(Locked, promote("b1"))  # of another content
+    made.when(replace(found, problems=())).when(promote("b1"))
+    assert made.state(Pointer, pointer_stream("production")).bundle == "b1"
+
+
+def test_a_revert_passes_a_gate_because_it_goes_where_production_was() -> None:
+    made = scenario().when(*frozen("b1")).when(*frozen("b2", digest=B)).when(promote("b1")).when(promote("b2"))
+    made.when(RequireCheck(pointer="production", required=True, reason="from now on"))
+    made.when(RevertPointer(pointer="production", reason="it crashed"))
+    assert made.state(Pointer, pointer_stream("production")).bundle == "b1"
+
+
+def test_a_revert_restores_the_exact_digest_and_may_go_further_back() -> None:
+    made = scenario()
+    for name, digest in (("b1", A), ("b2", B), ("b3", C)):
+        made.when(*frozen(name, digest=digest)).when(promote(name))
+    made.when(RevertPointer(pointer="production", reason="all of it", bundle="b1"))
+    assert made.state(Pointer, pointer_stream("production")).digest == bundle_of(made, "b1").digest
+
+
+def test_a_pointer_that_somebody_else_moved_says_who_when_and_why() -> None:
+    made = scenario().when(*frozen("b1")).when(*frozen("b2", digest=B))
+    made.user = "grace"
+    made.when(promote("b1", replaces=""))
+    error = made.refused(Conflict, promote("b2", replaces=""))
+    assert "'b1'" in error.message
+    assert "grace moved it" in error.message
+    assert "it works" in error.message
+    assert (error.data["by"], error.data["actual"]) == ("grace", bundle_of(made, "b1").digest)
 
 
 def test_archiving_expects_both_pointers_so_a_promotion_meanwhile_is_a_conflict() -> None:
