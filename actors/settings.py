@@ -23,10 +23,11 @@ from qi.actor import Actor, handles
 from qi.bus import Bus
 from qi.context import STUDIO
 from qi.contracts.addons import CheckSettings, GetSchemas, Schemas, StoreAddon
-from qi.contracts.bundles import BundleInfo, GetBundle
+from qi.contracts.bundles import BundleInfo, DeriveBundle, GetBundle, NewPatch
 from qi.contracts.db import GetProject
 from qi.contracts.log import AppendEvents
 from qi.contracts.settings import (
+    AmendBundle,
     ExplainSetting,
     Explanation,
     GetSettings,
@@ -56,7 +57,7 @@ class Settings(Actor):
     """Layers: defaults, bundle, project, user. Only differences are stored."""
 
     name = "settings"
-    requests = (AppendEvents, GetBundle, GetSchemas, CheckSettings, StoreAddon, GetProject)
+    requests = (AppendEvents, GetBundle, DeriveBundle, GetSchemas, CheckSettings, StoreAddon, GetProject)
 
     def __init__(self, bus: Bus, *, home: str) -> None:
         super().__init__(bus)
@@ -162,6 +163,26 @@ class Settings(Actor):
         appended = self._ledger.carry_out(decide, command, command=message.command)
         revision = self._ledger.known.version(stream)
         return Patched(revision=revision, position=appended.last, changed=revision - before)
+
+    @handles(AmendBundle)
+    def amend(self, message: AmendBundle) -> BundleInfo:
+        bundle = self.request(GetBundle(bundle=message.bundle))
+        schemas = self._of(bundle)
+        asked = PatchSettings(
+            scope="bundle", target=bundle.id, settings=message.settings, unset=message.unset, reason=message.reason
+        )
+        patches = tuple(_patches(asked, schemas))
+        self._ledger.follow()
+        self._check(asked, bundle, schemas, patches, bundles.bundle_stream(bundle.id))
+        return self.request(
+            DeriveBundle(
+                bundle=bundle.id, name=message.name, secrets=schemas.secrets, pointer=message.pointer,
+                replaces=message.replaces, reason=message.reason, command=message.command,
+                patches=tuple(
+                    NewPatch(addon=p.addon, path=p.path, value=p.value, schema=p.schema, unset=p.unset) for p in patches
+                ),
+            )
+        )  # fmt: skip
 
     def _check(
         self,

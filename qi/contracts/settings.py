@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from qi.contracts.bundles import BundleInfo
 from qi.limits import Items, Name, PathText, Prose, Text, Token
 from qi.messages import Request, message
 
@@ -61,6 +62,21 @@ class PatchSettings(Request[Patched], topic="config.patch", needs="settings.writ
     unset: Annotated[tuple[PathText, ...], Items(500)] = ()
     reason: Prose = ""
     expected: int | None = None
+    command: Token = ""
+
+
+@message
+class AmendBundle(Request[BundleInfo], topic="bundle.amend", needs="bundle.promote", timeout_s=60.0):
+    """Change settings of a frozen bundle: clone it, patch, freeze and promote the clone, as one decision."""
+
+    bundle: Name = "production"
+    name: Name = ""
+    """Of the new bundle; the old one's with a number behind it, when empty."""
+    settings: Annotated[tuple[Setting, ...], Items(500)] = ()
+    unset: Annotated[tuple[PathText, ...], Items(500)] = ()
+    pointer: Annotated[str, Text(20, "^(production|staging)$")] = "production"
+    replaces: Name | None = None
+    reason: Prose
     command: Token = ""
 
 

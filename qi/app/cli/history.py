@@ -56,8 +56,23 @@ def history(
     if as_json:
         document(page.events)
     else:
-        rows = [(e.position, moment(e.recorded_at), e.meta.user, e.type, e.stream, gist(e)) for e in page.events]
-        table(("position", "when", "user", "what", "stream", ""), rows, empty="nothing has happened that fits")
+        print_events(page.events)
+
+
+def position_at(bus: Bus, asked: str) -> int:
+    """The log position that a number or a time means; 0 for now."""
+    if not asked or asked.isdecimal():
+        return int(asked or 0)
+    page = bus.request(ReadLog(until=when(asked), limit=1, newest=True))
+    if not page.events:
+        raise typer.BadParameter(f"there was nothing yet at {asked}")
+    return int(page.events[-1].position)
+
+
+def print_events(events: Iterable[Event]) -> None:
+    """A table, one event a row."""
+    rows = [(e.position, moment(e.recorded_at), e.meta.user, e.type, e.stream, gist(e)) for e in events]
+    table(("position", "when", "user", "what", "stream", ""), rows, empty="nothing has happened that fits")
 
 
 def whole_tree(bus: Bus, *, publish: str = "", trace: str = "") -> list[Event]:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from events.ids import new_id
-from qi.app.cli.history import when
+from qi.app.cli.history import position_at
 from qi.app.cli.output import Json, document, line, short, table
 from qi.app.cli.publish import carry, json_of, print_publish
 from qi.app.cli.state import studio
 from qi.contracts.compare import ComparePublishes, Comparison
-from qi.contracts.log import ReadLog
 from qi.contracts.publish import PublishInfo, Remap, ReplayPublish, ShowPublish
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def replay(
         whole = bus.request(ShowPublish(publish=publish)).publish
         request = ReplayPublish(
             publish=whole, mode=mode, remap=_rules(remap or []), accept_changed=accept_changed,
-            took_effect=took_effect, bundle=bundle, settings_at=_position(bus, settings_at),
+            took_effect=took_effect, bundle=bundle, settings_at=position_at(bus, settings_at),
             environment=dict(os.environ) if mode == "what-if" else {}, command=command,
         )  # fmt: skip
         if mode == "what-if":
@@ -98,13 +97,3 @@ def _rules(remap: list[str]) -> tuple[Remap, ...]:
             raise typer.BadParameter(f"'{rule}' is not of the form OLD=NEW")
         rules.append(Remap(old=old, new=str(Path(new).expanduser().absolute())))
     return tuple(rules)
-
-
-def _position(bus: Bus, asked: str) -> int:
-    """The log position that a number or a time means; 0 for now."""
-    if not asked or asked.isdecimal():
-        return int(asked or 0)
-    page = bus.request(ReadLog(until=when(asked), limit=1, newest=True))
-    if not page.events:
-        raise typer.BadParameter(f"there was nothing yet at {asked}")
-    return int(page.events[-1].position)

@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def get(
     path: Annotated[str, typer.Argument(help="ADDON or ADDON.FIELD; everything when left out.")] = "",
     project: Project = "",
-    bundle: Annotated[str, typer.Option(help="Name, digest or pointer.")] = "production",
+    bundle: Annotated[str, typer.Option(help="Name, digest or pointer; default: what the project uses.")] = "",
     at: Annotated[int, typer.Option(help="As of this log position.")] = 0,
     explain: Annotated[bool, typer.Option("--explain", help="Show where the value comes from.")] = False,
     as_json: Json = False,
@@ -63,7 +63,7 @@ def set_(
     """Change one value of one scope."""
     if scope == "project":
         target = target or required(project)
-    change: dict[str, Any] = {"unset": (path,)} if unset else {"settings": (Setting(path=path, value=_parsed(value)),)}
+    change: dict[str, Any] = {"unset": (path,)} if unset else {"settings": (Setting(path=path, value=parsed(value)),)}
     with studio(acts=True) as bus:
         done = bus.request(PatchSettings(scope=scope, target=target, reason=reason, expected=expected, **change))
     if as_json:
@@ -72,7 +72,8 @@ def set_(
         line(f"{path}: {'changed' if done.changed else 'was so already'} (revision {done.revision})")
 
 
-def _parsed(value: str) -> Any:
+def parsed(value: str) -> Any:
+    """A value as it was typed: JSON, or else plain text."""
     try:
         return json.loads(value)
     except ValueError:
