@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import singledispatch
 from typing import Any, Final, TypeVar
 
@@ -44,6 +45,7 @@ T = TypeVar("T")
 POINTERS: Final = ("production", "staging")
 SHORTEST_DIGEST_CHARACTERS = 8
 UNSEALED = Digest("")
+MICROS_A_SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Pointer:
     digest: Digest
     previous: str
     """Id of the bundle before this one: where a revert goes. Empty when there was none."""
+    moved_by: str = ""
+    """User who made it point there."""
+    moved_at: Micros = UNKNOWN_TIME
+    reason: str = ""
 
 
 def bundle_stream(bundle: str) -> StreamName:
@@ -237,7 +243,10 @@ def evolve_pointer(state: Pointer | None, fact: Fact) -> Pointer:
     if not isinstance(fact.event, PointerMoved):
         raise unexpected(fact)
     moved = fact.event
-    return Pointer(fact.stream.partition("-")[2], moved.bundle, Digest(moved.digest), moved.previous)
+    return Pointer(
+        fact.stream.partition("-")[2], moved.bundle, Digest(moved.digest), moved.previous,
+        moved_by=fact.meta.user, moved_at=fact.at, reason=moved.reason,
+    )  # fmt: skip
 
 
 FOLDS: Folds = {"bundle": evolve, "pointer": evolve_pointer, **names.FOLDS}
@@ -292,10 +301,7 @@ def _move(view: View, name: str, bundle: str, replaces: str | None, reason: str,
     pointer = view.get(Pointer, stream)
     here, digest = (pointer.bundle, pointer.digest) if pointer else ("", UNSEALED)
     if replaces is not None and replaces != digest:
-        raise Conflict(
-            f"{name} points at {digest[:12] or 'nothing'}, not at {replaces[:12] or 'nothing'}",
-            remedy="Look at what is there now.", stream=stream, expected=replaces, actual=digest,
-        )  # fmt: skip
+        raise _moved_meanwhile(view, name, pointer, replaces)
     target = existing(view, bundle)
     if target.state == "archived":
         raise Gone(f"bundle '{target.name}' is archived", bundle=bundle)
@@ -309,6 +315,22 @@ def _move(view: View, name: str, bundle: str, replaces: str | None, reason: str,
         bundle=bundle, digest=target.digest, previous=here, previous_digest=digest, reason=reason, reverts=reverts
     )
     return [Change(stream, moved)]
+
+
+def _moved_meanwhile(view: View, name: str, pointer: Pointer | None, expected: str) -> Conflict:
+    """Something else is there than was expected: what it is, and who put it there when and why."""
+    stream, wanted = pointer_stream(name), expected[:12] or "nothing"
+    if pointer is None:
+        return Conflict(f"{name} points at nothing, not at {wanted}", stream=stream, expected=expected, actual="")
+    bundle = existing(view, pointer.bundle)
+    when = datetime.fromtimestamp(pointer.moved_at / MICROS_A_SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Conflict(
+        f"{name} points at '{bundle.name}' ({pointer.digest[:12]}), not at {wanted}: "
+        f"{pointer.moved_by or 'somebody'} moved it on {when}, “{pointer.reason}”",
+        remedy="Look at what is there now.",
+        stream=stream, expected=expected, actual=pointer.digest, bundle=bundle.name, by=pointer.moved_by,
+        at=int(pointer.moved_at), reason=pointer.reason,
+    )  # fmt: skip
 
 
 def _check_pin(addon: str, pin: AddonPin) -> None:

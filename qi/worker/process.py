@@ -18,13 +18,17 @@ import psutil
 
 from qi.bus import Credentials
 from qi.context import Context
+from qi.contracts.work import StepMark
 from qi.masking import mask
+from qi.worker.descendants import end_marked, marked
+from qi.worker.reporter import BOOKMARK, read_bookmark
 
 log = logging.getLogger("qi.worker")
 
 LOG_MOST_BYTES = 8 * 1024 * 1024
 LINE_LONGEST = 4_000
 WORDS_KEPT = 20
+CHUNK_CHARACTERS = 65_536
 LAST_WORDS_S = 2.0
 LOG_FILE = "worker.log"
 
@@ -60,7 +64,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
+            env={**environment, **marked(session)},
             cwd=self._folder,
             text=True,
             encoding="utf-8",
@@ -81,7 +85,7 @@ class WorkerProcess:
             log.warning("the worker of %s died before it began", self.publish)
 
     def kill(self) -> None:
-        """End it and all it started, at once: every effect of a publish survives that."""
+        """End it and its group at once: every effect of a publish survives that. What left the group ends after it."""
         end_group(self.pid)
 
     def end(self) -> int:
@@ -102,7 +106,12 @@ class WorkerProcess:
     @property
     def words(self) -> str:
         """The last lines it wrote, masked."""
-        return "\n".join(self._words)
+        return "\n".join(mask(line) for line in self._words)
+
+    @property
+    def step(self) -> StepMark | None:
+        """The step it was in when it ended."""
+        return read_bookmark(self._folder / BOOKMARK)
 
     def _wait(self) -> None:
         listener = threading.Thread(target=self._listen, name=f"{self._waiter.name}-words", daemon=True)
@@ -111,6 +120,7 @@ class WorkerProcess:
         # Whatever the plugins started and left running goes with its worker; it may hold the worker's output open, so
         # the end of that output comes after.
         end_group(self.pid)
+        end_marked(self.session)
         listener.join(LAST_WORDS_S)
         assert self._process.stdin is not None
         try:
@@ -125,15 +135,20 @@ class WorkerProcess:
             self._keep(stream, file)
 
     def _keep(self, stream: IO[str], file: IO[str]) -> None:
+        """Read all of it, so that the worker never waits for room in its pipe; keep a bounded part."""
         written = 0
         while line := stream.readline(LINE_LONGEST):
-            clean = mask(line.rstrip("\n"))
-            self._words.append(clean)
+            whole = line.endswith("\n")
+            line = line.rstrip("\n")
+            self._words.append(line if whole else line + "…")
             if written < LOG_MOST_BYTES:
-                written += file.write(clean + "\n")
+                written += file.write(mask(self._words[-1]) + "\n")
                 file.flush()
                 if written >= LOG_MOST_BYTES:
                     file.write("… the rest was not kept\n")
+            while not whole and (rest := stream.readline(CHUNK_CHARACTERS)):
+                # A second piece of one line would begin in the middle of a word, which may be a secret.
+                whole = rest.endswith("\n")
 
 
 def end_group(pid: int) -> None:

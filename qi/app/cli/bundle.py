@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from qi.app.cli.output import Json, document, line, table
 from qi.app.cli.state import studio
 from qi.contracts.bundles import BundleInfo, CreateBundle, GetBundle, ListBundles, PromoteBundle
+from qi.errors import NotFound
 
 verbs = typer.Typer(help="Bundles: which addons, settings and environment belong together.", no_args_is_help=True)
 
@@ -89,8 +91,11 @@ def promote(
     replaces: Annotated[str | None, typer.Option(help="Bundle or digest expected to be there now.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Point production or staging at a bundle."""
+    """Point production or staging at a bundle; refused when somebody else moves it at the same time."""
     with studio(acts=True) as bus:
+        if replaces is None:
+            with suppress(NotFound):  # it points at nothing yet
+                replaces = bus.request(GetBundle(bundle=to)).digest
         found = bus.request(PromoteBundle(bundle=bundle, pointer=to, replaces=replaces, reason=reason))
     if as_json:
         document(found)
