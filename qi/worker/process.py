@@ -9,26 +9,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
 
 import psutil
 
 from qi.bus import Credentials
 from qi.context import Context
 from qi.contracts.work import StepMark
-from qi.masking import mask
 from qi.worker.descendants import end_marked, marked
 from qi.worker.reporter import BOOKMARK, read_bookmark
+from qi.worker.words import Words
 
 log = logging.getLogger("qi.worker")
 
-LOG_MOST_BYTES = 8 * 1024 * 1024
-LINE_LONGEST = 4_000
-WORDS_KEPT = 20
-CHUNK_CHARACTERS = 65_536
 LAST_WORDS_S = 2.0
 LOG_FILE = "worker.log"
 
@@ -58,7 +52,7 @@ class WorkerProcess:
             "url": credentials.url, "user": credentials.user, "password": credentials.password,
         }  # fmt: skip
         self._gone = gone
-        self._words: deque[str] = deque(maxlen=WORDS_KEPT)
+        self._words = Words()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "qi.worker"],
             stdin=subprocess.PIPE,
@@ -66,9 +60,6 @@ class WorkerProcess:
             stderr=subprocess.STDOUT,
             env={**environment, **marked(session)},
             cwd=self._folder,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
         self.pid = self._process.pid
@@ -79,7 +70,7 @@ class WorkerProcess:
         """Let it begin."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(self._order) + "\n")
+            self._process.stdin.write(json.dumps(self._order).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             log.warning("the worker of %s died before it began", self.publish)
@@ -106,7 +97,7 @@ class WorkerProcess:
     @property
     def words(self) -> str:
         """The last lines it wrote, masked."""
-        return "\n".join(mask(line) for line in self._words)
+        return self._words.last
 
     @property
     def step(self) -> StepMark | None:
@@ -131,24 +122,8 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as stream, (self._folder / LOG_FILE).open("a", encoding="utf-8") as file:
-            self._keep(stream, file)
-
-    def _keep(self, stream: IO[str], file: IO[str]) -> None:
-        """Read all of it, so that the worker never waits for room in its pipe; keep a bounded part."""
-        written = 0
-        while line := stream.readline(LINE_LONGEST):
-            whole = line.endswith("\n")
-            line = line.rstrip("\n")
-            self._words.append(line if whole else line + "…")
-            if written < LOG_MOST_BYTES:
-                written += file.write(mask(self._words[-1]) + "\n")
-                file.flush()
-                if written >= LOG_MOST_BYTES:
-                    file.write("… the rest was not kept\n")
-            while not whole and (rest := stream.readline(CHUNK_CHARACTERS)):
-                # A second piece of one line would begin in the middle of a word, which may be a secret.
-                whole = rest.endswith("\n")
+        with self._process.stdout as stream:
+            self._words.read(stream, self._folder / LOG_FILE)
 
 
 def end_group(pid: int) -> None:
