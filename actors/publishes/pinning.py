@@ -34,14 +34,16 @@ def pin(
     environment: Mapping[str, str],
     user: str,
     host: str,
+    bundle_at: int | None = None,
 ) -> Pinned:
-    """Look up project, bundle and settings as they are at `position`.
+    """Look up project, bundle and settings as they are at `position`; the bundle as of `bundle_at` where that is given.
 
     Raises :class:`NotFound` for an unknown name and :class:`Invalid` for a bundle that no replay could have again.
     Actor thread.
     """
     found = ask(FindTask(project=target.project, entity=target.entity, task=target.task))
-    pinned = ask(GetBundle(bundle=bundle or "production", at=position))
+    of_bundle = position if bundle_at is None else bundle_at
+    pinned = ask(GetBundle(bundle=bundle or "production", at=of_bundle))
     if pinned.state == "archived":
         raise Invalid(f"bundle '{pinned.name}' is archived", remedy="publish with another one")
     loose = [addon.name for addon in pinned.addons if not addon.digest]
@@ -50,7 +52,9 @@ def pin(
             f"bundle '{pinned.name}' runs {', '.join(loose)} from a folder: nothing could replay such a publish",
             remedy="freeze the bundle first",
         )
-    settings = ask(GetSettings(bundle=pinned.id, project=target.project, user=user, at=position))
+    settings = ask(
+        GetSettings(bundle=pinned.id, project=target.project, user=user, at=position, bundle_at=of_bundle)
+    )
     return Pinned(
         project=found.project.name, project_id=found.project.id, root=found.project.root, fps=found.project.fps,
         entity=found.entity.path, entity_id=found.entity.id, task=found.task.name, task_id=found.task.id,

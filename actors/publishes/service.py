@@ -311,11 +311,13 @@ class Publishes(Actor):
     def _what_if(self, state: Publish, message: ReplayPublish, remap: tuple[Remap, ...]) -> PublishRequested:
         """The same request with what holds now (or held then), instead of what was pinned."""
         before = load(self._blobs, Pinned, state.request.pinned)
-        position = message.settings_at or int(self._ledger.follow())
+        head = int(self._ledger.follow())
+        position = message.settings_at or head
         target = Target(before.project, before.entity, before.task, before.product, before.comment)
         pinned = self._pin(
             message.command, position=position, target=target, bundle=message.bundle,
             environment=message.environment or before.environment, user=state.request.user,
+            bundle_at=head if message.bundle else None,
         )  # fmt: skip
         return replace(
             state.request, mode="what_if", position=position, pinned=str(store(self._blobs, pinned)), manifest="",

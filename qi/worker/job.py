@@ -43,7 +43,7 @@ from qi.home import Home
 from qi.integrate import Place, Plan, claim, commit, digest_files, existing_versions, stage
 from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
 from qi.session.publishing import Outcome, Run, Step, discover
-from qi.worker.inputs import compare, remapped, seal
+from qi.worker.inputs import compare, remapped, require, seal
 from qi.worker.memory import limit_memory
 from qi.worker.planning import Output, outputs_of, plan
 from qi.worker.reporter import Reporter
@@ -170,6 +170,9 @@ class Job:
 
     def _collect(self) -> None:
         self.reporter.progress("collect", "collecting")
+        if self._sealed is not None and not self._work.accept_changed:
+            # A collector that misses its files would only say that it found none.
+            require(self._sealed.inputs, self._work.remap)
         self._runner.steps("collect", keep_going=False)
         instances = list(self._runner.context)
         if not instances:

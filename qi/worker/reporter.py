@@ -23,6 +23,7 @@ from qi import context
 from qi.bus import Answer, Bus
 from qi.contracts.publish import Progress
 from qi.contracts.work import ReportWork, StepMark, WorkEvent
+from qi.errors import Busy, Unavailable
 from qi.session.publishing import Outcome, Step
 
 BATCH_STEPS = 100
@@ -67,7 +68,12 @@ class Reporter:
         with self._lock:
             sent, self._sent = self._sent, []
         for message, future in sent:
-            self._bus.answer(message, future)
+            try:
+                self._bus.answer(message, future)
+            except (Unavailable, Busy):
+                # The broker was away, and the studio came back to it after this process did.
+                with context.use(self._context):
+                    self._bus.request(message)
 
     def progress(self, stage: str, what: str, share: float = 0.0) -> None:
         """A frame for whoever watches; any thread, lossy."""

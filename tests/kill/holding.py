@@ -59,7 +59,7 @@ class Held:
     told: Path
     asking: Future[str]
     """The answer to who asked for it."""
-    _connection: socket.socket
+    _connection: socket.socket | None
 
     def worker(self, studio: RunningStudio) -> int:
         """Process id of its worker."""
@@ -67,6 +67,7 @@ class Held:
         return int(started.data["pid"])
 
     def let_go(self) -> None:
+        assert self._connection is not None
         self._connection.close()
 
 
@@ -78,13 +79,23 @@ class Holder:
     plugins: Callable[..., dict[str, str]]
     listener: socket.socket
 
+    def environment(self) -> dict[str, str]:
+        """Of a publish that can be stopped, and tells once that it was followed up."""
+        made = self.plugins(STOPS.format(hooks=str(HOOKS), told=str(self.told)), name="stops")
+        return {**made, "QI_TEST_HOLD": str(self.armed)}
+
+    def begun(self, studio: RunningStudio, shot: Shot) -> Held:
+        """A publish that nothing stops."""
+        publish = studio.publish(shot, [str(self.note)], product="notes", environment=self.environment())
+        asking: Future[str] = Future()
+        asking.set_result(publish)
+        return Held(publish, self.told, asking, None)
+
     @contextlib.contextmanager
     def held(self, studio: RunningStudio, shot: Shot, point: CrashPoint) -> Iterator[Held]:
         """A publish that has come to `point`; on leaving it goes on, if anything of it is left."""
         wanted = {"state": point.towards, "point": point.point, "port": self.listener.getsockname()[1]}
-        environment = self.plugins(STOPS.format(hooks=str(HOOKS), told=str(self.told)), name="stops")
-        environment["QI_TEST_HOLD"] = str(self.armed)
-        publish = new_id()
+        environment, publish = self.environment(), new_id()
         self.armed.write_text(json.dumps(wanted))
         with ThreadPoolExecutor(1) as asker:
             asking = asker.submit(
