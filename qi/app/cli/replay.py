@@ -41,7 +41,7 @@ def replay(
     ] = None,
     bundle: Annotated[str, typer.Option(help="what-if: with this bundle; production by default.")] = "",
     settings_at: Annotated[
-        str, typer.Option(help="what-if: settings, and a bundle not named, as of this log position, or time (2h, a date).")
+        str, typer.Option(help="what-if: settings, and a bundle not named, as of a log position or time (2h, a date).")
     ] = "",
     as_json: Json = False,
 ) -> None:
