@@ -20,7 +20,7 @@ from qi.contracts.work import StepMark, WorkerGone
 
 FROM_OUTSIDE = tuple(-getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"))
 """Exit codes of a process that somebody else ended."""
-MEND = "mend the plugin; `resume` runs it again"
+MEND = "mend the plugin, its last words are in worker.log of the run; then replay"
 
 
 def outcome_of(state: Publish, gone: WorkerGone, blobs: Blobs) -> tuple[DomainEvent, ...]:
