@@ -5,14 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from blake3 import blake3
 from holding import Holder, check
 
+from events.ids import new_id
 from events.publish_steps import AFTER_COMMIT, CrashPoint
 from qi.app.join import join
 from qi.app.launch import read_launch_config
-from qi.contracts.publish import ListFiles, PublishInfo, ShowPublish
+from qi.contracts.log import ReadLog
+from qi.contracts.publish import CancelPublish, ListFiles, PublishInfo, ShowPublish
 from qi.contracts.studio import GetStatus, StopStudio
+from qi.errors import NotFound
 from qi.testing.studio import RunningStudio, start_studio
 
 
@@ -28,7 +32,10 @@ def test_a_studio_started_for_a_read_resumes_nothing_and_the_next_command_that_a
 
     reads = join(config, acts=False)
     pid = reads.bus.request(GetStatus()).pid
+    with pytest.raises(NotFound):  # an answer of the service that would have resumed it: it had its chance
+        reads.bus.request(CancelPublish(publish=new_id(), command=new_id()))
     assert reads.bus.request(ShowPublish(publish=at.publish)).state == "planned"
+    assert not reads.bus.request(ReadLog(stream=f"publish-{at.publish}", type="publish.resumed")).events
 
     acts = join(config, acts=True)  # it joins the studio that was started for a read
     assert acts.bus.request(GetStatus()).pid == pid
