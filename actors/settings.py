@@ -90,8 +90,10 @@ class Settings(Actor):
         return replace(kept[2], position=position)
 
     def _values(self, message: GetSettings, known: Known, position: Position) -> SettingsValues:
-        bundle = self._bundle(message.bundle, message.project, message.at)
-        layers = self._layers(known, bundle, message.project, message.user or self.caller.user)
+        of_bundle = message.bundle_at or message.at
+        bundle = self._bundle(message.bundle, message.project, of_bundle)
+        then = known if of_bundle == message.at else known_at(self._reader, bundles.FOLDS, Position(of_bundle))
+        layers = self._layers(known, then, bundle, message.project, message.user or self.caller.user)
         schemas = self._of(bundle)
         wanted = message.addon or message.path.partition(".")[0]
         names = [wanted] if wanted else sorted(schemas.versions)
@@ -111,7 +113,8 @@ class Settings(Actor):
     def explain(self, message: ExplainSetting) -> Explanation:
         self._ledger.follow()
         bundle = self._bundle(message.bundle, message.project)
-        layers = self._layers(self._ledger.known, bundle, message.project, message.user or self.caller.user)
+        known = self._ledger.known
+        layers = self._layers(known, known, bundle, message.project, message.user or self.caller.user)
         addon, path = _split(message.path)
         found = explain(path, self._of(bundle).defaults.get(addon, {}), *(scope.layer(addon) for scope in layers))
         if not found.present:
@@ -213,8 +216,11 @@ class Settings(Actor):
         project_id = self.request(GetProject(project=project)).id if project and not named else ""
         return self.request(GetBundle(bundle=named, project=project_id, otherwise=self.caller.bundle, at=at))
 
-    def _layers(self, known: Known, bundle: BundleInfo, project: str, user: str) -> tuple[Scope, Scope, Scope]:
-        of_bundle = known.get(Bundle, bundles.bundle_stream(bundle.id))
+    def _layers(
+        self, known: Known, then: Known, bundle: BundleInfo, project: str, user: str
+    ) -> tuple[Scope, Scope, Scope]:
+        """Of bundle, project and user; the bundle's as it was `then`."""
+        of_bundle = then.get(Bundle, bundles.bundle_stream(bundle.id))
         in_project = known.get(Scope, self._stream("project", project)) if project else None
         of_user = known.get(Scope, self._stream("user", user)) if user and user != STUDIO else None
         return (of_bundle.settings if of_bundle else Scope(), in_project or Scope(), of_user or Scope())

@@ -15,6 +15,9 @@ class PublishSettings(SettingsModel):
     plugin_timeout_s: float = Field(
         default=900.0, gt=0, title="Longest time one plugin may take on one instance, seconds"
     )
+    memory_gib: float = Field(
+        default=0.0, ge=0, title="Most memory the plugins' process may take, GiB; 0: three quarters of the machine's"
+    )
     tracker_timeout_s: float = Field(default=5.0, gt=0, title="How long registering waits for the tracker, seconds")
 
 

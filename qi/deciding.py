@@ -12,6 +12,7 @@ from typing import Any
 from events.catalog import Decoders, encode_change
 from events.decider import Decision, Fact, Folds, Known, decision
 from events.errors import QiError
+from events.ids import new_id
 from events.record import Meta, Position
 from events.store import EventReader, decode_meta
 from qi import context
@@ -89,11 +90,14 @@ class Ledger:
         decision(self._known_to(command), decide, *commands)
 
     def record(self, made: Decision, *, command: str = "") -> Appended:
-        """Append one decision. Raises :class:`Conflict` when what it rests on has changed."""
+        """Append one decision. Raises :class:`Conflict` when what it rests on has changed.
+
+        Without a `command` it gets an id of its own: only so may it be sent again when the broker goes away before the
+        answer came.
+        """
         events = tuple(encode_change(change) for change in made.changes)
-        appended = self._append(
-            AppendEvents(events=events, expected={str(k): int(v) for k, v in made.expected.items()}, command=command)
-        )
+        expected = {str(k): int(v) for k, v in made.expected.items()}
+        appended = self._append(AppendEvents(events=events, expected=expected, command=command or new_id()))
         if events and not appended.repeated:
             context.caused_by(events[-1].id)
         self.follow()

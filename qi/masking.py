@@ -13,9 +13,11 @@ SHORTEST_SECRET = 6
 SECRET_NAME = re.compile(r"(password|passwd|passphrase|secret|token|api_?key|private_?key|credential|auth)", re.I)
 """A variable or key with such a name holds a secret."""
 
+# From the begin of a word only, and without a step back: a long word costs no more than many short ones.
 _ASSIGNED = re.compile(
     r"""(?ix)
-        (?P<name> [\w\-.]* (?:password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?) [\w\-.]* )
+        (?<! [\w\-.] )
+        (?P<name> [\w\-.]*? (?:password|passwd|passphrase|secret|token|api_?key|private_?key|credentials?) [\w\-.]*+ )
         (?P<between> ["']? \s* [=:] \s* ["']? ) (?P<value> [^\s"',;&]{3,} )"""
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w\-.~+/]{8,}=*")

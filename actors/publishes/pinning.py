@@ -35,8 +35,9 @@ def pin(
     environment: Mapping[str, str],
     user: str,
     host: str,
+    bundle_at: int | None = None,
 ) -> Pinned:
-    """Look up project, bundle and settings as they are at `position`.
+    """Look up project, bundle and settings as they are at `position`; the bundle as of `bundle_at` where that is given.
 
     Without a `bundle` it is the one that the entity or its project uses, else `otherwise`, else production.
 
@@ -44,9 +45,10 @@ def pin(
     Actor thread.
     """
     found = ask(FindTask(project=target.project, entity=target.entity, task=target.task))
+    of_bundle = position if bundle_at is None else bundle_at
     pinned = ask(
         GetBundle(
-            bundle=bundle, project=found.project.id, entity=found.entity.id, otherwise=otherwise, at=position
+            bundle=bundle, project=found.project.id, entity=found.entity.id, otherwise=otherwise, at=of_bundle
         )
     )  # fmt: skip
     if pinned.state == "archived":
@@ -57,7 +59,9 @@ def pin(
             f"bundle '{pinned.name}' runs {', '.join(loose)} from a folder: nothing could replay such a publish",
             remedy="freeze the bundle first",
         )
-    settings = ask(GetSettings(bundle=pinned.id, project=target.project, user=user, at=position))
+    settings = ask(
+        GetSettings(bundle=pinned.id, project=target.project, user=user, at=position, bundle_at=of_bundle)
+    )
     return Pinned(
         project=found.project.name, project_id=found.project.id, root=found.project.root, fps=found.project.fps,
         entity=found.entity.path, entity_id=found.entity.id, task=found.task.name, task_id=found.task.id,

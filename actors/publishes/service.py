@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from actors.publishes.pinning import Target, pin
 from actors.publishes.recovery import end_old_worker
+from actors.publishes.stops import outcome_of, stop_of
 from events import publishes, versions
 from events.blobs import Blobs
 from events.catalog import decode_payload
 from events.ids import new_id
-from events.publish_events import (
-    PublishInterrupted,
-    PublishRequested,
-    PublishUnknown,
-    Remap,
-    WorkerEnded,
-    WorkerStarted,
-)
+from events.publish_events import PublishRequested, Remap, WorkerEnded, WorkerStarted
 from events.publish_state import Publish
 from events.publish_steps import has_reached, recovery
 from events.publishes import Cancel, Report, Rerun, Resume, publish_stream
@@ -36,6 +32,7 @@ from qi.contracts.db import FindTask, LatestVersion
 from qi.contracts.log import AppendEvents
 from qi.contracts.publish import (
     CancelPublish,
+    Progress,
     PublishStarted,
     ReplayPublish,
     RequestPublish,
@@ -59,7 +56,9 @@ from qi.worker.process import WorkerProcess
 log = logging.getLogger("qi.publishes")
 
 LEAVE_LIMIT_S = 3.0
-GONE_TRIES = 6
+TELL_AGAIN_S = 1.0
+WORKERS_MOST = max(4, os.cpu_count() or 1)
+"""At once on this machine: each is a process that computes. Further publishes wait their turn."""
 FOLDS = {**publishes.FOLDS, **versions.FOLDS}
 
 
@@ -80,14 +79,18 @@ class Publishes(Actor):
         self._blobs = Blobs(self._home.blobs)
         self._ledger = Ledger(self._reader, FOLDS, self.request)
         self._workers: dict[str, WorkerProcess] = {}
+        self._waiting: dict[str, context.Context] = {}
+        """Publish → what asked for its worker, of those that wait their turn; in that order."""
+        self._leaving = threading.Event()
 
     def teardown(self) -> None:
+        self._leaving.set()
         for worker in list(self._workers.values()):
             worker.leave(LEAVE_LIMIT_S)
         self._reader.close()
 
     def figures(self) -> dict[str, Any]:
-        return {"workers": len(self._workers)}
+        return {"workers": len(self._workers), "waiting": len(self._waiting)}
 
     # -- asking for one -----------------------------------------------------------------------------------------
 
@@ -131,6 +134,8 @@ class Publishes(Actor):
         same = (asked.product, asked.comment, asked.sources) == (message.product, message.comment, message.sources)
         if not same or asked.user != self.caller.user:
             raise Conflict("this command id belongs to another publish", command=message.command)
+        if known.is_running and not known.worker:  # it was recorded, and then something came between
+            self._start_worker(known.id)
         return PublishStarted(publish=known.id, position=asked.position)
 
     def _pin(self, publish: str, **given: Any) -> Pinned:
@@ -144,6 +149,14 @@ class Publishes(Actor):
     # -- workers ------------------------------------------------------------------------------------------------
 
     def _start_worker(self, publish: str) -> None:
+        """Give it a worker, now or when its turn comes."""
+        if publish in self._workers or publish in self._waiting:
+            return
+        if len(self._workers) >= WORKERS_MOST:
+            self._waiting[publish] = replace(context.current(), deadline=None)
+            frame = Progress(publish=publish, state="requested", what="waiting for its turn", done=0.0)
+            self._bus.publish(f"qi.feed.progress.{publish}", self._bus.codec.encode(frame), lossy=True)
+            return
         state = self._existing(publish)
         pinned = load(self._blobs, Pinned, state.request.pinned)
         try:
@@ -152,6 +165,13 @@ class Publishes(Actor):
             # Asked for and never begun would look like running for ever.
             why = error.message if isinstance(error, QiError) else f"{error.strerror or error}"
             self._stopped(publish, f"no worker could be started: {why}")
+
+    def _start_next(self) -> None:
+        """Somebody's turn may have come."""
+        while self._waiting and len(self._workers) < WORKERS_MOST:
+            publish = next(iter(self._waiting))
+            with context.use(self._waiting.pop(publish)):
+                self._start_worker(publish)
 
     def _launch_worker(self, publish: str, state: Publish, pinned: Pinned) -> None:
         session = new_id()
@@ -171,18 +191,18 @@ class Publishes(Actor):
     def _worker_gone(self, worker: WorkerProcess, code: int) -> None:
         """On the waiter's thread: to the actor's own thread one speaks by a subject, like everybody."""
         message = WorkerGone(
-            publish=worker.publish, session=worker.session, exit_code=code, words=worker.words[-9_000:]
-        )
+            publish=worker.publish, session=worker.session, exit_code=code, words=worker.words[-9_000:],
+            step=worker.step, command=new_id(),
+        )  # fmt: skip
         with context.use(worker.context):
-            for tries in range(1, GONE_TRIES + 1):
+            # Should the studio end meanwhile, its next start finds the publish and decides.
+            while not self._leaving.is_set():
                 try:
                     self._bus.request(message)
                     return
                 except (Unavailable, Busy, DeadlineExceeded) as error:
-                    # The studio is ending or very busy; at worst its next start finds the publish and decides.
-                    log.info("telling of the end of %s's worker, try %d: %s", worker.publish, tries, error.message)
-                    if not self._bus.connected:
-                        return
+                    log.warning("nobody hears of the end of %s's worker: %s", worker.publish, error.message)
+                    self._leaving.wait(TELL_AGAIN_S)
 
     @handles(WorkerGone)
     def worker_gone(self, message: WorkerGone) -> Done:
@@ -196,19 +216,13 @@ class Publishes(Actor):
             self._report(message.publish, WorkerEnded(session=message.session, exit_code=message.exit_code))
         state = self._existing(message.publish)
         if state.is_running and not state.worker:
-            last = message.words.splitlines()[-1:] or ["it said nothing"]
-            self._stopped(message.publish, f"its worker ended with {message.exit_code}: {last[0]}")
+            self._report(state.id, *outcome_of(state, message, self._blobs))
+        self._start_next()
         return Done()
 
     def _stopped(self, publish: str, reason: str) -> None:
         """Nobody works on it any more: it is interrupted, or a person must say what happened."""
-        open_steps = self._existing(publish).running_steps
-        if open_steps and has_reached(self._existing(publish).state, "registered"):
-            self._report(
-                publish, PublishUnknown(step=open_steps[0], message=f"{reason}; nobody saw how the step ended")
-            )
-        else:
-            self._report(publish, PublishInterrupted(reason=reason))
+        self._report(publish, stop_of(self._existing(publish), reason))
 
     @handles(TakeWork)
     def take(self, message: TakeWork) -> Work:
@@ -266,8 +280,8 @@ class Publishes(Actor):
             raise Forbidden("only the worker of a publish may speak for it", publish=publish)
         return state
 
-    def _report(self, publish: str, event: DomainEvent) -> None:
-        self._ledger.carry_out(publishes.decide, Report(publish=publish, event=event))
+    def _report(self, publish: str, *events: DomainEvent) -> None:
+        self._ledger.carry_out(publishes.decide, *(Report(publish=publish, event=event) for event in events))
 
     # -- replaying ----------------------------------------------------------------------------------------------
 
@@ -296,18 +310,20 @@ class Publishes(Actor):
             )  # fmt: skip
             self._ledger.carry_out(publishes.decide, rerun, command=message.command)
         known = self._existing(publish)
-        if known.is_running and not known.worker:  # a command sent again finds its worker at work, or all done
+        if known.is_running and not known.worker:
             self._start_worker(publish)
         return PublishStarted(publish=publish, position=state.request.position)
 
     def _what_if(self, state: Publish, message: ReplayPublish, remap: tuple[Remap, ...]) -> PublishRequested:
         """The same request with what holds now (or held then), instead of what was pinned."""
         before = load(self._blobs, Pinned, state.request.pinned)
-        position = message.settings_at or int(self._ledger.follow())
+        head = int(self._ledger.follow())
+        position = message.settings_at or head
         target = Target(before.project, before.entity, before.task, before.product, before.comment)
         pinned = self._pin(
             message.command, position=position, target=target, bundle=message.bundle,
             environment=message.environment or before.environment, user=state.request.user,
+            bundle_at=head if message.bundle else None,
         )  # fmt: skip
         return replace(
             state.request, mode="what_if", position=position, pinned=str(store(self._blobs, pinned)), manifest="",
@@ -321,6 +337,7 @@ class Publishes(Actor):
         worker = self._workers.get(state.id)
         if worker is not None and state.worker == worker.session and not state.is_running:
             code = worker.end()
+            del self._workers[state.id]
             with context.use(worker.context):
                 self._report(state.id, WorkerEnded(session=worker.session, exit_code=code))
 
@@ -332,6 +349,7 @@ class Publishes(Actor):
             raise Forbidden(f"this publish is {state.request.user}'s", permission="publish.manage")
         cancel = Cancel(publish=state.id, user=self.caller.user, reason=message.reason)
         self._ledger.carry_out(publishes.decide, cancel, command=message.command)
+        self._waiting.pop(state.id, None)
         worker = self._workers.get(state.id)
         if worker is not None:
             worker.kill()
@@ -350,7 +368,7 @@ class Publishes(Actor):
         """After a crash: from `planned` on the plan is all it takes; before, a person asks again."""
         self._ledger.follow()
         for state in list(self._ledger.known.all(Publish)):
-            if state.is_running and state.id not in self._workers:
+            if state.is_running and state.id not in self._workers and state.id not in self._waiting:
                 try:
                     self._recover(state)
                 except QiError as error:

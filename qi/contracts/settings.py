@@ -33,6 +33,8 @@ class GetSettings(Request[SettingsValues], topic="config.get", needs="read"):
     """Whose user layer; the caller's own when empty."""
     at: int = 0
     """As of this log position; now when 0."""
+    bundle_at: int = 0
+    """The bundle, and its own layer, as of this position instead; as `at` when 0."""
     after: int = 0
 
 

@@ -39,6 +39,8 @@ class TakeWork(Request[Work], topic="work.take", needs="publish.create", timeout
     """A worker asks what there is to do."""
 
     publish: Token
+    command: Token = ""
+    """Given, it is asked again when the connection breaks: the answer is the same."""
 
 
 @message
@@ -68,6 +70,16 @@ class Reserved:
 
 
 @message
+class StepMark:
+    """A step as the worker noted it before it began."""
+
+    key: str
+    plugin: str
+    instance: str
+    order: float
+
+
+@message
 class WorkerGone(Request[Done], topic="work.gone", needs=STUDIO_ONLY):
     """From whoever waited for the worker's process."""
 
@@ -77,6 +89,9 @@ class WorkerGone(Request[Done], topic="work.gone", needs=STUDIO_ONLY):
     """Below 0 for a signal."""
     words: Prose = ""
     """The last lines it wrote, masked."""
+    step: StepMark | None = None
+    """The step it was in; None when it was in none."""
+    command: Token
 
 
 @message

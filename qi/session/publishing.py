@@ -7,6 +7,7 @@ A step is one plugin on one instance (or on the context). Main thread of whoever
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import traceback
@@ -26,6 +27,7 @@ RECORDS_MOST = 200
 MESSAGE_LONGEST = 2_000
 HALF = 0.5
 MEND = "mend the file, or take it out of the folder"
+MORE_MEMORY = "take smaller pieces at once, or allow more in the setting qi.publish.memory_gib"
 WATCH_EVERY_S = 0.25
 
 STAGES: Mapping[str, tuple[float, float]] = {
@@ -174,15 +176,18 @@ class Run:
     def _step(self, stage: str, step: Step, plugin: Any, instance: Any) -> Outcome:
         began = time.perf_counter()
         self._running = (time.monotonic(), stage, step)
+        here = os.getpid()
         try:
             result = pyblish.plugin.process(plugin, self.context, instance)
         except (SystemExit, KeyboardInterrupt, GeneratorExit) as left:
+            _only_in(here, left)
             took = (time.perf_counter() - began) * 1000
             self._state["ordersWithError"].add(plugin.order)
             what = f"exit {left.code}" if isinstance(left, SystemExit) else type(left).__name__
             return Outcome(False, took, f"the plugin tried to end the process ({what})")
         finally:
             self._running = None
+        _only_in(here)
         took = (time.perf_counter() - began) * 1000
         # pyblish keeps every result, tracebacks and all, for as long as the context lives.
         self.context.data["results"].clear()
@@ -191,11 +196,16 @@ class Run:
         if error is None:
             return Outcome(True, took, records=records)
         self._state["ordersWithError"].add(plugin.order)
+        message, remedy = str(error) or type(error).__name__, str(getattr(error, "remedy", ""))
+        if isinstance(error, MemoryError):
+            # What the plugin had gathered lives on in its frames.
+            traceback.clear_frames(error.__traceback__)
+            message, remedy = f"it ran out of memory ({message})", remedy or MORE_MEMORY
         return Outcome(
             False,
             took,
-            mask(str(error) or type(error).__name__)[:MESSAGE_LONGEST],
-            mask(str(getattr(error, "remedy", "")))[:MESSAGE_LONGEST],
+            mask(message)[:MESSAGE_LONGEST],
+            mask(remedy)[:MESSAGE_LONGEST],
             records,
             mask("".join(traceback.format_exception(error))),
         )
@@ -207,6 +217,13 @@ class Run:
             if running is not None and time.monotonic() - running[0] > self._timeout_s:
                 self._hung(running[1], running[2], self._timeout_s)
                 return
+
+
+def _only_in(process: int, left: BaseException | None = None) -> None:
+    """Return in that process alone: a twin that the plugin forked must not go on with the publish, and ends here."""
+    if os.getpid() != process:
+        code = left.code if isinstance(left, SystemExit) else int(left is not None)
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _records(records: list[Any]) -> Iterator[str]:

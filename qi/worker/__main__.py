@@ -6,6 +6,7 @@ write. When its standard input ends, its studio is gone and it ends at once: eve
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -29,6 +30,7 @@ from qi.home import Home
 from qi.masking import hide, mask
 from qi.session.participant import Participant
 from qi.session.publishing import Step, StepsFailed
+from qi.worker.descendants import end_marked
 from qi.worker.job import Job
 from qi.worker.reporter import key_of
 
@@ -36,6 +38,7 @@ log = logging.getLogger("qi.worker")
 
 LOCK_LIMIT_S = 10.0
 REPORT_LIMIT_S = 10.0
+LEASH_LIMIT_S = 2.0
 EXIT_FAILED = 1
 EXIT_HUNG = 3
 EXIT_ORPHANED = 4
@@ -44,7 +47,9 @@ EXIT_ORPHANED = 4
 def main() -> int:
     order: dict[str, Any] = json.loads(sys.stdin.readline())
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    threading.Thread(target=_leash, name="qi-leash", daemon=True).start()
+    # A plugin's library that takes the process down leaves the stack behind as its last words.
+    faulthandler.enable()
+    threading.Thread(target=_leash, args=(order["session"],), name="qi-leash", daemon=True).start()
     hide(order["token"])
     context.enter(context.inherited() or context.Context(trace=new_id()))
     home = Home(Path(order["home"]))
@@ -66,7 +71,7 @@ def main() -> int:
 
 
 def _work(bus: Bus, publish: str, home: Home) -> int:
-    work = bus.request(TakeWork(publish=publish))
+    work = bus.request(TakeWork(publish=publish, command=new_id()))
 
     def hung(stage: str, step: Step, limit_s: float) -> None:
         """Watch thread: a plugin that hangs cannot be interrupted, only left; its process goes with it."""
@@ -108,10 +113,18 @@ def _failed(job: Job, home: Home, step: str, code: int, message: str, remedy: st
         log.error("the failure could not be recorded: %s", error.message)
 
 
-def _leash() -> None:
+def _leash(session: str) -> None:
     sys.stdin.read()
+    # Also what plugins started: the studio that would clear it away is gone.
+    late = threading.Timer(LEASH_LIMIT_S, _end_group)
+    late.daemon = True
+    late.start()
+    end_marked(session)
+    _end_group()
+
+
+def _end_group() -> None:
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        # Also what plugins started: the studio that would clear it away is gone.
         os.killpg(0, signal.SIGKILL)
     os._exit(EXIT_ORPHANED)
 

@@ -35,6 +35,13 @@ def seal(paths: Iterable[str]) -> tuple[Input, ...]:
     )
 
 
+def require(sealed: Sequence[Input], remap: Sequence[Remap]) -> None:
+    """Raises :class:`Conflict` naming the files that were sealed and are not there any more."""
+    gone = [path for one in sealed if not Path(path := remapped(one.path, remap)).is_file()]
+    if gone:
+        raise _not_as_they_were([f"{path} is gone" for path in gone], gone=gone[:100])
+
+
 def compare(sealed: Sequence[Input], now: Sequence[Input], remap: Sequence[Remap]) -> None:
     """Raises :class:`Conflict` naming the files that are not what they were when the manifest was sealed."""
     was = {remapped(one.path, remap): one for one in sealed}
@@ -45,11 +52,13 @@ def compare(sealed: Sequence[Input], now: Sequence[Input], remap: Sequence[Remap
     wrong = [f"{path} is gone" for path in gone] + [f"{path} has changed" for path in changed]
     wrong += [f"{path} is new" for path in new]
     if wrong:
-        more = f" and {len(wrong) - NAMED_MOST} more" if len(wrong) > NAMED_MOST else ""
-        raise Conflict(
-            f"the inputs are not what they were: {'; '.join(wrong[:NAMED_MOST])}{more}",
-            remedy="bring them back, say where they are with --remap OLD=NEW, or go on with --accept-changed",
-            changed=changed[:100],
-            gone=gone[:100],
-            new=new[:100],
-        )
+        raise _not_as_they_were(wrong, changed=changed[:100], gone=gone[:100], new=new[:100])
+
+
+def _not_as_they_were(wrong: list[str], **data: list[str]) -> Conflict:
+    more = f" and {len(wrong) - NAMED_MOST} more" if len(wrong) > NAMED_MOST else ""
+    return Conflict(
+        f"the inputs are not what they were: {'; '.join(wrong[:NAMED_MOST])}{more}",
+        remedy="bring them back, say where they are with --remap OLD=NEW, or go on with --accept-changed",
+        **data,
+    )

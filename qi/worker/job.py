@@ -43,7 +43,8 @@ from qi.home import Home
 from qi.integrate import Place, Plan, claim, commit, digest_files, existing_versions, stage
 from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
 from qi.session.publishing import Outcome, Run, Step, discover
-from qi.worker.inputs import compare, remapped, seal
+from qi.worker.inputs import compare, remapped, require, seal
+from qi.worker.memory import limit_memory
 from qi.worker.planning import Output, outputs_of, plan
 from qi.worker.reporter import Reporter
 
@@ -64,7 +65,8 @@ class Job:
         self._blobs = Blobs(home.blobs)
         self._pinned = load(self._blobs, Pinned, work.pinned)
         self._settings = core_settings(self._pinned)
-        self.reporter = Reporter(bus, work.publish, self._blobs)
+        limit_memory(self._settings.publish.memory_gib)
+        self.reporter = Reporter(bus, work.publish, self._blobs, home.runs / work.publish)
         """The job's voice: whoever ends it early says so through it."""
         self._scratch = home.runs / work.publish / "scratch"
         self._hung = hung
@@ -168,6 +170,9 @@ class Job:
 
     def _collect(self) -> None:
         self.reporter.progress("collect", "collecting")
+        if self._sealed is not None and not self._work.accept_changed:
+            # A collector that misses its files would only say that it found none.
+            require(self._sealed.inputs, self._work.remap)
         self._runner.steps("collect", keep_going=False)
         instances = list(self._runner.context)
         if not instances:

@@ -9,22 +9,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
 
 import psutil
 
 from qi.bus import Credentials
 from qi.context import Context
-from qi.masking import mask
+from qi.contracts.work import StepMark
+from qi.worker.descendants import end_marked, marked
+from qi.worker.reporter import BOOKMARK, read_bookmark
+from qi.worker.words import Words
 
 log = logging.getLogger("qi.worker")
 
-LOG_MOST_BYTES = 8 * 1024 * 1024
-LINE_LONGEST = 4_000
-WORDS_KEPT = 20
 LAST_WORDS_S = 2.0
 LOG_FILE = "worker.log"
 
@@ -54,17 +52,14 @@ class WorkerProcess:
             "url": credentials.url, "token": credentials.password, "ca": credentials.ca,
         }  # fmt: skip
         self._gone = gone
-        self._words: deque[str] = deque(maxlen=WORDS_KEPT)
+        self._words = Words()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "qi.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
+            env={**environment, **marked(session)},
             cwd=self._folder,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
         self.pid = self._process.pid
@@ -75,13 +70,13 @@ class WorkerProcess:
         """Let it begin."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(self._order) + "\n")
+            self._process.stdin.write(json.dumps(self._order).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             log.warning("the worker of %s died before it began", self.publish)
 
     def kill(self) -> None:
-        """End it and all it started, at once: every effect of a publish survives that."""
+        """End it and its group at once: every effect of a publish survives that. What left the group ends after it."""
         end_group(self.pid)
 
     def end(self) -> int:
@@ -102,7 +97,12 @@ class WorkerProcess:
     @property
     def words(self) -> str:
         """The last lines it wrote, masked."""
-        return "\n".join(self._words)
+        return self._words.last
+
+    @property
+    def step(self) -> StepMark | None:
+        """The step it was in when it ended."""
+        return read_bookmark(self._folder / BOOKMARK)
 
     def _wait(self) -> None:
         listener = threading.Thread(target=self._listen, name=f"{self._waiter.name}-words", daemon=True)
@@ -111,6 +111,7 @@ class WorkerProcess:
         # Whatever the plugins started and left running goes with its worker; it may hold the worker's output open, so
         # the end of that output comes after.
         end_group(self.pid)
+        end_marked(self.session)
         listener.join(LAST_WORDS_S)
         assert self._process.stdin is not None
         try:
@@ -121,19 +122,8 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as stream, (self._folder / LOG_FILE).open("a", encoding="utf-8") as file:
-            self._keep(stream, file)
-
-    def _keep(self, stream: IO[str], file: IO[str]) -> None:
-        written = 0
-        while line := stream.readline(LINE_LONGEST):
-            clean = mask(line.rstrip("\n"))
-            self._words.append(clean)
-            if written < LOG_MOST_BYTES:
-                written += file.write(clean + "\n")
-                file.flush()
-                if written >= LOG_MOST_BYTES:
-                    file.write("… the rest was not kept\n")
+        with self._process.stdout as stream:
+            self._words.read(stream, self._folder / LOG_FILE)
 
 
 def end_group(pid: int) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 
@@ -21,7 +22,8 @@ from events.record import DomainEvent
 from qi import context
 from qi.bus import Answer, Bus
 from qi.contracts.publish import Progress
-from qi.contracts.work import ReportWork, WorkEvent
+from qi.contracts.work import ReportWork, StepMark, WorkEvent
+from qi.errors import Busy, Unavailable
 from qi.session.publishing import Outcome, Step
 
 BATCH_STEPS = 100
@@ -31,15 +33,19 @@ SHARES = {
     "collect": 0.0, "validate": 0.1, "extract": 0.3, "stage": 0.6, "commit": 0.9, "register": 0.95, "follow_up": 0.97,
 }  # fmt: skip
 """How far along a publish is when a stage begins; a progress bar needs no more truth than that."""
+BOOKMARK = "step"
+"""File in a run's folder: the step that runs."""
 
 
 class Reporter:
     """The worker's voice."""
 
-    def __init__(self, bus: Bus, publish: str, blobs: Blobs) -> None:
+    def __init__(self, bus: Bus, publish: str, blobs: Blobs, run: Path) -> None:
+        """`run` is the folder of this run."""
         self._bus = bus
         self._publish = publish
         self._blobs = blobs
+        self._bookmark = (run / BOOKMARK).open("wb", buffering=0)
         self._batch: list[StepRecord] = []
         self._lock = threading.Lock()
         self._sent: list[tuple[ReportWork, Future[Answer]]] = []
@@ -49,6 +55,7 @@ class Reporter:
     def close(self) -> None:
         self._timer.cancel()
         self.settle()
+        self._bookmark.close()
 
     def report(self, *events: DomainEvent, timeout_s: float | None = None) -> str:
         """Record events and wait until they are durable; the id of the last one. Raises what the service answers."""
@@ -61,7 +68,12 @@ class Reporter:
         with self._lock:
             sent, self._sent = self._sent, []
         for message, future in sent:
-            self._bus.answer(message, future)
+            try:
+                self._bus.answer(message, future)
+            except (Unavailable, Busy):
+                # The broker was away, and the studio came back to it after this process did.
+                with context.use(self._context):
+                    self._bus.request(message)
 
     def progress(self, stage: str, what: str, share: float = 0.0) -> None:
         """A frame for whoever watches; any thread, lossy."""
@@ -74,6 +86,7 @@ class Reporter:
     # -- the runner's listener ----------------------------------------------------------------------------------
 
     def started(self, stage: str, step: Step) -> None:
+        self._mark(step)
         if stage not in FOLDED_STAGES:
             self.progress(stage, step.plugin)
             begun = StepStarted(key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order)
@@ -81,6 +94,7 @@ class Reporter:
             context.enter(replace(self._context, cause=self.report(begun)))
 
     def finished(self, stage: str, step: Step, outcome: Outcome) -> None:
+        self._mark(None)
         records = str(self._blobs.put(canonical(list(outcome.records)))) if outcome.records else ""
         said = "ok" if outcome.ok else "failed"
         if stage not in FOLDED_STAGES:
@@ -105,6 +119,12 @@ class Reporter:
         if full:
             self._due()
 
+    def _mark(self, step: Step | None) -> None:
+        """Should the process die in the step, nobody else could say which it was. One line, written over in place."""
+        mark = b"" if step is None else msgspec.json.encode(_mark_of(step))
+        self._bookmark.seek(0)
+        self._bookmark.write(mark + b"\n")
+
     def _due(self) -> None:
         """Send the batch; main or bus thread, never waits."""
         with self._lock:
@@ -123,3 +143,16 @@ class Reporter:
 def key_of(step: Step) -> str:
     """Names a step within its publish."""
     return f"{step.plugin}:{step.instance}" if step.instance else step.plugin
+
+
+def read_bookmark(path: Path) -> StepMark | None:
+    """The step that a worker left open; None when it died outside of one."""
+    try:
+        line = path.read_bytes().partition(b"\n")[0]
+    except FileNotFoundError:
+        return None
+    return msgspec.json.decode(line, type=StepMark) if line else None
+
+
+def _mark_of(step: Step) -> StepMark:
+    return StepMark(key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order)

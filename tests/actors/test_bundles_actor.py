@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from events.ids import new_id
+from qi.contracts.auth import AddUser, Login
 from qi.contracts.bundles import (
     ArchiveBundle,
     BundleInfo,
@@ -61,6 +64,43 @@ def test_a_promotion_that_expects_something_else_is_refused(studio: RunningStudi
             PromoteBundle(bundle=third.name, pointer="staging", replaces=first.name, reason="late", command=new_id())
         )
     assert studio.bus.request(GetBundle(bundle="staging")).id == second.id
+
+
+def test_of_two_leads_who_promote_at_once_one_wins_and_the_other_reads_what_happened(studio: RunningStudio) -> None:
+    there, *wanted = made(studio, N="1"), made(studio, N="2"), made(studio, N="3")
+    studio.bus.request(PromoteBundle(bundle=there.name, pointer="staging", reason="before", command=new_id()))
+    names = [f"lead {new_id()[-8:]}" for _ in wanted]
+    leads = []
+    for name in names:
+        studio.bus.request(AddUser(name=name, password="correct horse", roles=("admin",), command=new_id()))
+        lead = studio.join()
+        lead.bus.request(Login(user=name, password="correct horse"))
+        leads.append(lead)
+
+    def promote(number: int) -> BundleInfo | Conflict:
+        asked = PromoteBundle(
+            bundle=wanted[number].name, pointer="staging", replaces=there.digest, reason=f"why {number}",
+            command=new_id(),
+        )  # fmt: skip
+        try:
+            return leads[number].bus.request(asked)
+        except Conflict as refused:
+            return refused
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(promote, range(2))
+    for lead in leads:
+        lead.leave()
+
+    refused, winner = (first, 1) if isinstance(first, Conflict) else (second, 0)
+    assert isinstance(refused, Conflict)
+    assert studio.bus.request(GetBundle(bundle="staging")).id == wanted[winner].id
+    for said in (wanted[winner].name, names[winner], f"why {winner}", "UTC"):
+        assert said in refused.message
+    (moved,) = [e for e in studio.events(stream="pointer-staging") if e.data["reason"] == f"why {winner}"][-1:]
+    assert refused.code == 409
+    assert refused.data["actual"] == wanted[winner].digest
+    assert (refused.data["by"], refused.data["at"]) == (names[winner], moved.occurred_at)
 
 
 def test_a_promotion_needs_a_reason_and_a_frozen_bundle(studio: RunningStudio) -> None:

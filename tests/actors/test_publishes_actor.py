@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actors.publishes.service import WORKERS_MOST
 from events.ids import new_id
 from qi.contracts.auth import AddUser, Login
 from qi.contracts.publish import CancelPublish, ListPublishes, ShowPublish
@@ -60,6 +61,25 @@ def test_a_publish_that_is_called_off_ends_its_worker_and_leaves_no_claim(
     assert [path.name for path in folder.iterdir()] == []
     # The number stays used: another publish takes the next one.
     assert studio.finished(studio.publish(shot, [note], product="notes")).version == 2
+
+
+def test_one_that_waits_its_turn_can_be_called_off_and_the_next_gets_it(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    busy = plugins(SLOW.format(order="Extractor", begun=str(tmp_path / "child.pid")))
+    holders = [studio.publish(shot, [note], environment=busy) for _ in range(WORKERS_MOST)]
+    waits, next_one = (studio.publish(shot, [note], product="notes") for _ in range(2))
+    assert not studio.events(stream=f"publish-{waits}", type="publish.worker_started")
+
+    studio.bus.request(CancelPublish(publish=waits, command=new_id()))
+    studio.bus.request(CancelPublish(publish=holders[0], command=new_id()))
+
+    assert studio.finished(next_one).state == "succeeded"
+    assert studio.finished(waits).state == "cancelled"
+    assert not studio.events(stream=f"publish-{waits}", type="publish.worker_started")
+    for publish in holders[1:]:
+        studio.bus.request(CancelPublish(publish=publish, command=new_id()))
+        studio.wait_for_event("publish.worker_ended", stream=f"publish-{publish}")
 
 
 def test_an_artist_calls_off_no_other_ones_publish(studio: RunningStudio, shot: Shot, note: str) -> None:

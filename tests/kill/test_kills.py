@@ -1,8 +1,13 @@
-"""SIGKILL of the worker, and of the studio, at every point where a publish can be cut off.
+"""SIGKILL of the worker, the studio and the broker, at every point where a publish can be cut off.
 
-A studio plugin lets the worker stop at a point: it connects to the test, says its process id, and waits there. Nothing
-else knows of the test. After the kill and a restart the disk, the tracker and the log must show the old state or the
-complete new one.
+The points come from the table of steps. `QI_ALL_KILLS=1` kills each of the three at each of them; else each of them
+once in every step, at points that change from step to step.
+
+Before an effect and between effect and outcome the worker waits, and whoever is killed is killed meanwhile. Between
+commit and reply the *journal* waits: the event is in the log, and nobody has heard of it, neither the service that
+decided nor the worker (for the first state: nor whoever asked).
+
+What cannot be told apart: a publish that was only just asked for has no worker that could be killed.
 """
 
 from __future__ import annotations
@@ -10,209 +15,198 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+import hold
 import psutil
 import pytest
+from holding import Held, Holder, broker_of, check, old_state_or_new
 
-from events.publish_steps import AFTER_COMMIT, AFTER_EFFECT, STATES, STEPS, CrashPoint, crash_points, has_reached
-from qi.contracts.db import ListProducts, ListVersions
-from qi.contracts.log import VerifyLog
-from qi.contracts.publish import ListFiles, PublishInfo
+from events.publish_steps import (
+    AFTER_COMMIT,
+    BEFORE_EFFECT,
+    STATES,
+    STEPS,
+    CrashPoint,
+    crash_points,
+    has_reached,
+)
+from qi.contracts.log import AppendEvents
+from qi.contracts.studio import GetStatus
+from qi.errors import Unauthenticated, Unavailable
 from qi.testing.studio import RunningStudio, Shot, start_studio
 
-ARRIVE_LIMIT_S = 40.0
-
-HOLD = """
-    import os, socket
-    import qi.worker.reporter as reporter
-    from events.publish_state import MILESTONES
-
-    TARGET, POINT, PORT, ARMED = {target!r}, {point!r}, {port}, {armed!r}
-    reports = reporter.Reporter.report
-
-    def hold():
-        if os.path.exists(ARMED):
-            os.unlink(ARMED)
-            with socket.create_connection(("127.0.0.1", PORT)) as test:
-                test.sendall(str(os.getpid()).encode() + b"\\n")
-                test.recv(1)
-
-    def report(self, *events, **more):
-        reached = MILESTONES.get(type(events[0]))
-        if reached == TARGET and POINT == "after_effect":
-            hold()
-        made = reports(self, *events, **more)
-        if reached == TARGET and POINT == "after_commit":
-            hold()
-        return made
-
-    class HoldHere(pyblish.api.ContextPlugin):
-        order = pyblish.api.CollectorOrder - 0.4
-
-        def process(self, context):
-            reporter.Reporter.report = report
-            if TARGET == "requested":
-                hold()
-
-    class FollowUp(pyblish.api.ContextPlugin):
-        order = pyblish.api.IntegratorOrder
-
-        def process(self, context):
-            with open({told!r}, "a") as file:
-                file.write("told\\n")
-"""
+VICTIMS = ("worker", "studio", "broker")
+NO_VICTIM = {("worker", "requested"): "it has none yet"}
+BACK_LIMIT_S = 30.0
+LOOK_EVERY_S = 0.05
 
 
-@dataclass
-class Held:
-    """A publish whose worker waits at the point."""
-
-    publish: str
-    worker: int
-    told: Path
-
-
-def points(wanted: tuple[str, ...]) -> list[CrashPoint]:
-    """Of every state all the points named; what is before an effect is after the commit that came before it."""
-    return [point for point in crash_points() if point.point in wanted]
+def kills(victim: str) -> list[CrashPoint]:
+    """The points at which this test run kills `victim`."""
+    points = [point for point in crash_points() if (victim, point.towards) not in NO_VICTIM]
+    if os.environ.get("QI_ALL_KILLS"):
+        return points
+    chosen = []
+    for number, state in enumerate(STATES):
+        here = [point for point in points if point.towards == state]
+        if here:
+            chosen.append(here[(number + VICTIMS.index(victim)) % len(here)])
+    return chosen
 
 
 def name_of(point: CrashPoint) -> str:
     return f"{point.towards}-{point.point}"
 
 
-@pytest.fixture
-def note(tmp_path: Path) -> str:
-    (tmp_path / "note.txt").write_text("hold the last frame", "utf-8")
-    return str(tmp_path / "note.txt")
+def point_at(state: str, point: str) -> CrashPoint:
+    return next(one for one in crash_points() if (one.towards, one.point) == (state, point))
 
 
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(ARRIVE_LIMIT_S)
-        yield server
-
-
-@contextlib.contextmanager
-def held(
-    studio: RunningStudio, shot: Shot, note: str, plugins: Callable[..., dict[str, str]], listener: socket.socket,
-    tmp_path: Path, point: CrashPoint,
-) -> Iterator[Held]:  # fmt: skip
-    """A publish that has come to `point`."""
-    armed, told = tmp_path / "armed", tmp_path / "told.txt"
-    armed.touch()
-    hold = HOLD.format(
-        target=point.towards, point=point.point, port=listener.getsockname()[1], armed=str(armed), told=str(told)
-    )
-    publish = studio.publish(shot, [note], product="notes", environment=plugins(hold, name="hold"))
-    connection, _ = listener.accept()
-    with connection, connection.makefile() as words:
-        worker = int(words.readline())
-        assert studio.shown(publish).state == point.found_in
-        yield Held(publish, worker, told)
-
-
-def check(studio: RunningStudio, shot: Shot, at: Held, info: PublishInfo) -> None:
-    """The publish has succeeded: exactly one complete version, known everywhere, and nothing left over."""
-    assert info.state == "succeeded", info.error
-    assert info.version is not None
-    folder = Path(str(info.path))
-    files = studio.bus.request(ListFiles(publish=info.publish)).files
-    assert [Path(file.path).read_text() for file in files] == ["hold the last frame"]
-    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == [Path(files[0].path).name]
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
-    assert at.told.read_text() == "told\n"
-    (product,) = studio.bus.request(ListProducts(project=shot.project)).items
-    versions = studio.bus.request(ListVersions(project=shot.project, product=product.id)).items
-    assert [(version.number, version.publish) for version in versions] == [(info.version, info.publish)]
-    given = [event.data["number"] for event in studio.events(category="version", type="version.reserved")
-             if event.data["publish"] == at.publish]  # fmt: skip
-    assert len(given) == len(set(given)) <= 1
-    assert studio.bus.request(VerifyLog()).events
-
-
-def old_state_or_new(info: PublishInfo, shot: Shot, home: Path) -> None:
-    """What anybody sees before the replay: the whole version, or none."""
-    product = home / "projects" / shot.project / shot.entity / "publish" / "notes"
-    visible = [path for path in product.glob("v*") if not path.name.startswith(".")]
-    for folder in visible:
-        (file,) = (path for path in folder.iterdir() if not path.name.startswith("."))
-        assert file.read_text() == "hold the last frame"
-    if info.version is not None:
-        staged = [path.name for path in product.iterdir() if path.name.startswith(".")]
-        assert staged in ([], [f".v{info.version:03d}.qi"])
-
-
-def test_every_state_has_its_kill() -> None:
-    """A new state, or a state with a new effect, comes with its points by itself; here that none is left out."""
-    assert {point.towards for point in points((AFTER_COMMIT,))} == set(STATES)
-    assert {point.towards for point in points((AFTER_EFFECT,))} == {step.state for step in STEPS if step.effect}
-
-
-@pytest.mark.parametrize("point", points((AFTER_EFFECT, AFTER_COMMIT)), ids=name_of)
-def test_a_killed_worker_leaves_the_old_state_or_the_new_and_can_be_resumed(
-    studio: RunningStudio, shot: Shot, note: str, plugins: Callable[..., dict[str, str]], listener: socket.socket,
-    tmp_path: Path, point: CrashPoint,
-) -> None:  # fmt: skip
-    with held(studio, shot, note, plugins, listener, tmp_path, point) as at:
-        os.kill(at.worker, signal.SIGKILL)
-    studio.wait_for_event("publish.worker_ended", stream=f"publish-{at.publish}")
-    stopped = studio.finished(at.publish)
-
-    if point.found_in == "succeeded":
-        check(studio, shot, at, stopped)
+def finish(studio: RunningStudio, shot: Shot, at: Held, *, by_itself: bool) -> None:
+    """What is left is the old state or the complete new one; what does not go on by itself is resumed to the end."""
+    found = studio.finished(at.publish)
+    old_state_or_new(found, shot, studio.home.root)
+    if found.state == "succeeded":
+        assert by_itself
+        check(studio, shot, at, found)
         return
-    assert stopped.state == "interrupted"
-    old_state_or_new(stopped, shot, studio.home.root)
-    studio.replay(at.publish, "resume")
+    assert not by_itself, found.error
+    assert found.error is not None
+    took_effect = None
+    if found.state == "unknown":
+        # Nobody but a person can look whether the studio's own plugin has told anybody.
+        assert found.error.step == "FollowUp"
+        assert "nobody saw" in found.error.message
+        took_effect = at.told.exists()
+    else:
+        assert found.state == "interrupted", found.error
+    if worker_of(studio, at):
+        studio.wait_for_event("publish.worker_ended", stream=f"publish-{at.publish}")
+    studio.replay(at.publish, "resume", took_effect=took_effect)
     check(studio, shot, at, studio.finished(at.publish))
 
 
-@pytest.mark.parametrize("point", points((AFTER_COMMIT,)), ids=name_of)
+def worker_of(studio: RunningStudio, at: Held) -> bool:
+    return bool(studio.events(stream=f"publish-{at.publish}", type="publish.worker_started"))
+
+
+def test_no_state_is_left_out() -> None:
+    """A new step with an effect needs a place before that effect; the other points are found by the state's name."""
+    assert set(hold.BEFORE) == {step.state for step in STEPS if step.effect}
+    for victim in VICTIMS:
+        assert {point.towards for point in kills(victim)} == {s for s in STATES if (victim, s) not in NO_VICTIM}
+
+
+@pytest.mark.parametrize("point", kills("worker"), ids=name_of)
+def test_a_killed_worker_leaves_the_old_state_or_the_new_and_can_be_resumed(
+    studio: RunningStudio, shot: Shot, holder: Holder, point: CrashPoint
+) -> None:
+    with holder.held(studio, shot, point) as at:
+        os.kill(at.worker(studio), signal.SIGKILL)
+    assert at.asking.result() == at.publish
+    finish(studio, shot, at, by_itself=point.found_in == "succeeded")
+
+
+@pytest.mark.parametrize("point", kills("studio"), ids=name_of)
 def test_a_killed_studio_finishes_what_was_planned_and_calls_the_rest_interrupted(
-    tmp_path: Path, note: str, plugins: Callable[..., dict[str, str]], listener: socket.socket, point: CrashPoint
+    tmp_path: Path, hooked: dict[str, str], holder: Holder, point: CrashPoint
 ) -> None:
     home = tmp_path / "home"
-    with start_studio(home) as studio:
+    with start_studio(home, environment=hooked) as studio:
         shot = studio.given_project()
-        with held(studio, shot, note, plugins, listener, tmp_path, point) as at:
-            worker = psutil.Process(at.worker)
-            studio.kill()
-            with contextlib.suppress(psutil.NoSuchProcess):
-                worker.wait(10)  # the old worker ends by itself
-    with start_studio(home) as studio:
-        found = studio.finished(at.publish)
-        if has_reached(point.found_in, "planned"):
-            check(studio, shot, at, found)
-            return
-        assert found.state == "interrupted"
-        old_state_or_new(found, shot, home)
-        studio.replay(at.publish, "resume")
+        with holder.held(studio, shot, point) as at:
+            with ended_by_itself(at, studio):
+                studio.kill()
+    with contextlib.suppress(Unavailable):  # it was told, or it never was
+        assert at.asking.result() == at.publish
+    unsure = point == point_at("followed_up", BEFORE_EFFECT)
+    with start_studio(home, environment=hooked) as studio:
+        finish(studio, shot, at, by_itself=has_reached(point.found_in, "planned") and not unsure)
+
+
+@contextlib.contextmanager
+def ended_by_itself(at: Held, studio: RunningStudio) -> Iterator[None]:
+    """The worker, if there is one, ends when its studio does."""
+    worker = psutil.Process(at.worker(studio)) if worker_of(studio, at) else None
+    yield
+    if worker is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.wait(10)
+
+
+@pytest.mark.parametrize("point", kills("broker"), ids=name_of)
+def test_a_killed_broker_comes_back_and_the_publish_goes_on(
+    tmp_path: Path, hooked: dict[str, str], holder: Holder, point: CrashPoint
+) -> None:
+    # A studio of its own: a broker that dies again and again is started again ever later.
+    with start_studio(tmp_path / "home", environment=hooked) as studio:
+        shot = studio.given_project()
+        with holder.held(studio, shot, point) as at:
+            with back_again(studio):
+                server = broker_of(studio)
+                server.kill()
+                server.wait(10)
+                at.let_go()
+        assert at.asking.result() == at.publish
+        finish(studio, shot, at, by_itself=True)
+
+
+@pytest.mark.parametrize("kind", ["worker_started", "worker_ended"])
+def test_what_the_studio_records_by_itself_is_not_lost_with_the_broker_either(
+    tmp_path: Path, hooked: dict[str, str], holder: Holder, kind: str
+) -> None:
+    found_in = "succeeded" if kind == "worker_ended" else "requested"
+    with start_studio(tmp_path / "home", environment=hooked) as studio:
+        shot = studio.given_project()
+        began = time.monotonic()
+        with holder.held(studio, shot, CrashPoint(found_in, kind, AFTER_COMMIT)) as at:
+            with back_again(studio):
+                broker_of(studio).kill()
+                at.let_go()
+        assert at.asking.result() == at.publish
         check(studio, shot, at, studio.finished(at.publish))
+        studio.wait_for_event("publish.worker_ended", stream=f"publish-{at.publish}")
+        assert time.monotonic() - began < AppendEvents.timeout_s, "somebody waited in vain for an answer"
+
+
+@contextlib.contextmanager
+def back_again(studio: RunningStudio) -> Iterator[None]:
+    """After the block, wait until this participant and the studio have both lost the broker and have it again."""
+    before, deadline = studio.bus.reconnects, time.monotonic() + BACK_LIMIT_S
+    yield
+    while studio.bus.reconnects == before or not answers(studio):
+        assert time.monotonic() < deadline, "the broker did not come back"
+        threading.Event().wait(LOOK_EVERY_S)
+
+
+def answers(studio: RunningStudio) -> bool:
+    try:
+        return studio.bus.request(GetStatus()).broker_restarts == 1
+    except (Unavailable, Unauthenticated):
+        return False
 
 
 def test_a_worker_that_outlives_its_studio_is_ended_before_another_goes_on(
-    tmp_path: Path, note: str, plugins: Callable[..., dict[str, str]], listener: socket.socket
+    tmp_path: Path, hooked: dict[str, str], holder: Holder
 ) -> None:
     home = tmp_path / "home"
-    point = next(point for point in points((AFTER_COMMIT,)) if point.towards == "staged")
-    with start_studio(home) as studio:
+    with start_studio(home, environment=hooked) as studio:
         shot = studio.given_project()
-        with held(studio, shot, note, plugins, listener, tmp_path, point) as at:
-            os.kill(at.worker, signal.SIGSTOP)  # it cannot notice that its studio is gone
+        with holder.held(studio, shot, point_at("committed", BEFORE_EFFECT)) as at:
+            worker = at.worker(studio)
+            os.kill(worker, signal.SIGSTOP)  # it cannot notice that its studio is gone
             studio.kill()
-            with start_studio(home) as again:
+            with start_studio(home, environment=hooked) as again:
                 check(again, shot, at, again.finished(at.publish))
-                assert not psutil.pid_exists(at.worker) or psutil.Process(at.worker).status() == psutil.STATUS_ZOMBIE
+                assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_kill_amid_a_follow_up_asks_a_person_and_runs_it_no_second_time(
-    studio: RunningStudio, shot: Shot, note: str, plugins: Callable[..., dict[str, str]], tmp_path: Path
+    studio: RunningStudio, shot: Shot, holder: Holder, plugins: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:
     told = tmp_path / "told.txt"
     environment = plugins(f"""
@@ -224,7 +218,7 @@ def test_a_kill_amid_a_follow_up_asks_a_person_and_runs_it_no_second_time(
                 open({str(told)!r}, "a").write("told\\n")
                 os.kill(os.getpid(), signal.SIGKILL)
     """)
-    info = studio.finished(studio.publish(shot, [note], product="notes", environment=environment))
+    info = studio.finished(studio.publish(shot, [str(holder.note)], product="notes", environment=environment))
     assert info.state == "unknown"
     assert info.error is not None
     assert info.error.step == "TellTheFarm"
@@ -237,16 +231,11 @@ def test_a_kill_amid_a_follow_up_asks_a_person_and_runs_it_no_second_time(
     assert told.read_text() == "told\n"
 
 
-def test_a_rerun_after_a_kill_takes_a_number_of_its_own(
-    studio: RunningStudio, shot: Shot, note: str, plugins: Callable[..., dict[str, str]], listener: socket.socket,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    point = next(point for point in points((AFTER_COMMIT,)) if point.towards == "extracted")
-    with held(studio, shot, note, plugins, listener, tmp_path, point) as at:
-        os.kill(at.worker, signal.SIGKILL)
+def test_a_rerun_after_a_kill_takes_a_number_of_its_own(studio: RunningStudio, shot: Shot, holder: Holder) -> None:
+    with holder.held(studio, shot, point_at("extracted", AFTER_COMMIT)) as at:
+        os.kill(at.worker(studio), signal.SIGKILL)
     killed = studio.finished(at.publish)
     studio.wait_for_event("publish.worker_ended", stream=f"publish-{at.publish}")
-    (tmp_path / "armed").unlink(missing_ok=True)
 
     rerun = studio.finished(studio.replay(at.publish, "rerun"))
 

@@ -50,6 +50,11 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert mask(text) == text
 
 
+@pytest.mark.timeout(20)
+def test_a_word_of_a_million_letters_is_masked_as_fast_as_many_short_ones() -> None:
+    assert mask("x" * 1_000_000 + " password=hunter22") == "x" * 1_000_000 + f" password={MASK}"
+
+
 @given(st.text(max_size=60))
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     assert mask(mask(text)) == mask(text)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
+from events.blobs import Blobs
+from events.record import Digest
 from qi.contracts.publish import ListFiles, PublishInfo
 from qi.contracts.settings import PatchSettings, Setting
 from qi.contracts.studio import GetStatus
@@ -105,22 +109,206 @@ def test_a_plugin_that_raises_or_exits_fails_its_own_step(
     assert {step.plugin: step.outcome for step in info.steps}["Faulty"] == "failed"
 
 
-@pytest.mark.parametrize("what", ["os._exit(9)", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_a_plugin_that_kills_its_process_interrupts_its_publish_and_nothing_else(
-    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, what: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [
+        ("os._exit(9)", "ended with 9"),
+        ("os.abort()", "died of SIGABRT"),
+        ("import ctypes; ctypes.string_at(0)", "died of SIGSEGV"),
+    ],
+)
+@pytest.mark.parametrize("order", ["Validator", "Extractor"])
+def test_a_plugin_that_takes_its_process_down_fails_its_own_step_and_nothing_else(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, what: str, how: str, order: str, tmp_path: Path
 ) -> None:
     begun = tmp_path / "child.pid"
     child = f"open({str(begun)!r}, 'w').write(str(subprocess.Popen(['sleep', '300']).pid)); {what}"
 
-    info = run(studio, shot, note, faulty(plugins, child))
+    info = run(studio, shot, note, faulty(plugins, child, f"pyblish.api.{order}Order"))
+
+    assert info.state == "failed"
+    assert info.error is not None
+    assert (info.error.step, info.error.code) == ("Faulty", 500)
+    assert how in info.error.message
+    assert info.error.remedy
+    assert {step.plugin: step.outcome for step in info.steps}["Faulty"] == "failed"
+    wait_until_gone(int(begun.read_text()))
+    untouched(studio)
+
+
+def untouched(studio: RunningStudio) -> None:
+    """None of the studio's actors had to be started again."""
+    assert {child.name for child in studio.bus.request(GetStatus()).children if child.restarts} == set()
+
+
+def test_after_plugins_that_died_the_studio_serves_the_next_publish(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins
+) -> None:
+    assert run(studio, shot, note, faulty(plugins, "os.abort()")).state == "failed"
+    assert run(studio, shot, note, {}).state == "succeeded"
+
+
+def test_a_worker_that_is_killed_in_a_step_is_interrupted_and_says_in_which(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins
+) -> None:
+    info = run(studio, shot, note, faulty(plugins, "os.kill(os.getpid(), signal.SIGKILL)"))
 
     assert info.state == "interrupted"
     assert info.error is not None
+    assert "SIGKILL in 'Faulty'" in info.error.message
     assert info.error.remedy
+
+
+LEAVES_CHILDREN = """
+    import os, subprocess, sys, time
+    from pathlib import Path
+
+    PIDS = Path({pids!r})
+
+    class Leaves(pyblish.api.ContextPlugin):
+        order = pyblish.api.ValidatorOrder
+
+        def process(self, context):
+            children = [subprocess.Popen(["sleep", "300"]).pid]
+            children.append(subprocess.Popen(["sleep", "300"], start_new_session=True).pid)
+            for child in children:
+                (PIDS / str(child)).touch()
+            # A daemon by the book: two forks and a session of its own; its parent is gone when it begins.
+            child = os.fork()
+            if child == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    (PIDS / str(os.getpid())).touch()
+                    time.sleep(300)
+                os._exit(0)
+            os.waitpid(child, 0)
+            while len(list(PIDS.iterdir())) < 3:
+                time.sleep(0.01)
+            {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "state"), [("pass", "succeeded"), ("os.abort()", "failed"), ("os.kill(os.getpid(), 9)", "interrupted")]
+)
+def test_what_a_plugin_leaves_behind_is_gone_with_its_worker_also_what_left_its_group(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, tmp_path: Path, end: str, state: str
+) -> None:
+    (tmp_path / "pids").mkdir()
+
+    info = run(studio, shot, note, plugins(LEAVES_CHILDREN.format(pids=str(tmp_path / "pids"), end=end)))
+
+    assert info.state == state, info.error
+    left = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+    assert len(left) == 3
     studio.wait_for_event("publish.worker_ended", stream=f"publish-{info.publish}")
-    wait_until_gone(int(begun.read_text()))
-    assert all(child.restarts == 0 for child in studio.bus.request(GetStatus()).children)
+    for pid in left:
+        wait_until_gone(pid)
+
+
+FORKS = """
+    import os, sys
+
+    class Forks(pyblish.api.ContextPlugin):
+        order = pyblish.api.ValidatorOrder
+
+        def process(self, context):
+            child = os.fork()
+            if child == 0:
+                {twin}
+            else:
+                self.log.info("the twin ended with %s", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    class After(pyblish.api.ContextPlugin):
+        order = pyblish.api.ValidatorOrder + 0.1
+
+        def process(self, context):
+            with open({ran!r}, "a") as file:
+                file.write("ran\\n")
+"""
+
+
+@pytest.mark.parametrize(("twin", "code"), [("return", 0), ("raise ValueError", 0), ("sys.exit(7)", 7)])
+def test_the_twin_of_a_plugin_that_forks_does_not_go_on_with_the_publish(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, tmp_path: Path, twin: str, code: int
+) -> None:
+    ran = tmp_path / "ran.txt"
+
+    info = run(studio, shot, note, plugins(FORKS.format(twin=twin, ran=str(ran))))
+
+    assert info.state == "succeeded", info.error
+    assert ran.read_text() == "ran\n"
+    records = [str(record) for record in logged(studio, info, "Forks")]
+    assert f"the twin ended with {code}" in "".join(records)
+
+
+def logged(studio: RunningStudio, info: PublishInfo, plugin: str) -> list[str]:
+    """What a plugin of a stage before extraction logged."""
+    batches = studio.events(stream=f"publish-{info.publish}", type="publish.steps_recorded")
+    (digest,) = [step["records"] for batch in batches for step in batch.data["steps"] if step["plugin"] == plugin]
+    found: list[str] = msgspec.json.decode(Blobs(studio.home.blobs).get(Digest(digest)))
+    return found
+
+
+def test_a_plugin_that_prints_a_hundred_megabytes_is_no_burden(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins
+) -> None:
+    before = psutil.Process(studio.pid).memory_info().rss
+    lines = "for _ in range(100): sys.stdout.write('never mind\\n' * 90_000 + 'x' * 60_000)"
+
+    info = run(studio, shot, note, faulty(plugins, lines))
+
+    assert info.state == "succeeded", info.error
+    studio.wait_for_event("publish.worker_ended", stream=f"publish-{info.publish}")
+    kept = studio.home.runs / info.publish / "worker.log"
+    assert 8_000_000 < kept.stat().st_size < 9_000_000
+    assert kept.read_text("utf-8").rstrip().endswith("the rest was not kept")
+    assert psutil.Process(studio.pid).memory_info().rss - before < 40_000_000
+    untouched(studio)
+
+
+def test_a_secret_on_an_endless_line_is_not_kept_in_pieces(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins
+) -> None:
+    line = "print('x' * 3_990 + ' password=hunter2hunter2hunter2hunter2 and more')"
+
+    info = run(studio, shot, note, faulty(plugins, line))
+
+    assert info.state == "succeeded", info.error
+    studio.wait_for_event("publish.worker_ended", stream=f"publish-{info.publish}")
+    kept = (studio.home.runs / info.publish / "worker.log").read_text("utf-8")
+    assert "xxx" in kept
+    assert "hunter2" not in kept
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits it")
+def test_a_plugin_that_eats_memory_fails_its_step_before_the_machine_suffers(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins
+) -> None:
+    small = Setting(path="qi.publish.memory_gib", value=0.5)
+    studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=(small,)))
+    eats = "kept = []\n            while True: kept.append(bytearray(16 * 1024 * 1024))"
+
+    info = run(studio, shot, note, faulty(plugins, eats))
+
+    assert info.state == "failed"
+    assert info.error is not None
+    assert (info.error.step, info.error.code) == ("Faulty", 422)
+    assert "out of memory" in info.error.message
+    assert "qi.publish.memory_gib" in info.error.remedy
     assert run(studio, shot, note, {}).state == "succeeded"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits it")
+def test_by_default_a_worker_may_take_three_quarters_of_the_machine(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, tmp_path: Path
+) -> None:
+    told = tmp_path / "limit.txt"
+    asks = f"import resource; open({str(told)!r}, 'w').write(str(resource.getrlimit(resource.RLIMIT_DATA)[0]))"
+
+    assert run(studio, shot, note, faulty(plugins, asks)).state == "succeeded"
+
+    assert 0.7 < int(told.read_text()) / psutil.virtual_memory().total < 0.8
 
 
 def test_a_plugin_that_hangs_is_ended_after_the_time_its_project_allows(

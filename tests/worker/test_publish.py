@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from actors.publishes.service import WORKERS_MOST
 from events.ids import new_id
 from events.record import Event
 from qi.contracts.db import ListProducts, ListRepresentations, ListVersions
@@ -158,19 +159,50 @@ def test_the_same_command_twice_is_one_publish(studio: RunningStudio, shot: Shot
         studio.publish(shot, [frames], command=command, product="another")
 
 
-def test_eight_publishes_of_one_product_at_once_get_eight_numbers(
+def test_fifty_publishes_of_one_product_at_once_are_fifty_whole_versions_and_never_fifty_processes(
     studio: RunningStudio, shot: Shot, tmp_path: Path
 ) -> None:
-    note = tmp_path / "note.txt"
-    note.write_text("one of eight", "utf-8")
+    def ask(number: int) -> str:
+        note = tmp_path / f"note{number}.txt"
+        note.write_text(f"note {number}", "utf-8")
+        return studio.publish(shot, [str(note)], product="notes")
+
+    with ThreadPoolExecutor(50) as pool:
+        asked = list(pool.map(ask, range(50)))
+    infos = [studio.finished(publish, 150) for publish in asked]
+
+    assert [info.state for info in infos] == ["succeeded"] * 50
+    assert sorted(info.version or 0 for info in infos) == list(range(1, 51))
+    for number, info in enumerate(infos):
+        (file,) = files_of(studio, info.publish)
+        assert Path(file.path).read_text("utf-8") == f"note {number}"
+    product = Path(str(infos[0].path)).parent
+    assert sorted(path.name for path in product.iterdir()) == [f"v{number:03d}" for number in range(1, 51)]
+    alive = most = 0
+    wanted = {f"publish-{publish}" for publish in asked}
+    studio.wait_for(lambda: True if ended_workers(studio, wanted) == 50 else None, "qi.event.publish.>")
+    for event in studio.events(type="publish.worker_*"):
+        if event.stream in wanted:
+            alive += 1 if event.type == "publish.worker_started" else -1
+            most = max(most, alive)
+    assert (alive, most) == (0, WORKERS_MOST)
+
+
+def ended_workers(studio: RunningStudio, streams: set[str]) -> int:
+    return sum(event.stream in streams for event in studio.events(type="publish.worker_ended"))
+
+
+def test_the_same_command_many_times_at_once_is_one_publish(studio: RunningStudio, shot: Shot, tmp_path: Path) -> None:
+    note, command = tmp_path / "note.txt", new_id()
+    note.write_text("only once", "utf-8")
 
     with ThreadPoolExecutor(8) as pool:
-        asked = list(pool.map(lambda _: studio.publish(shot, [str(note)], product="notes"), range(8)))
-    infos = [studio.finished(publish) for publish in asked]
+        asked = set(pool.map(lambda _: studio.publish(shot, [str(note)], product="notes", command=command), range(8)))
 
-    assert [info.state for info in infos] == ["succeeded"] * 8
-    assert sorted(info.version or 0 for info in infos) == list(range(1, 9))
-    assert len({info.path for info in infos}) == 8
+    assert asked == {command}
+    assert studio.finished(command).version == 1
+    for kind in ("requested", "worker_started", "reserved"):
+        assert len(studio.events(stream=f"publish-{command}", type=f"publish.{kind}")) == 1, kind
 
 
 def test_two_publishes_at_once_draw_two_unbroken_trees(

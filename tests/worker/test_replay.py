@@ -19,6 +19,7 @@ from qi.contracts.publish import ListFiles, ListPublishes, PublishInfo, Remap
 from qi.contracts.settings import PatchSettings, Setting
 from qi.errors import Conflict, Invalid
 from qi.manifest import Manifest, Pinned
+from qi.testing.fixtures import Said
 from qi.testing.images import write_image
 from qi.testing.studio import RunningStudio, Shot, start_studio
 
@@ -189,6 +190,30 @@ def test_inputs_that_moved_are_found_under_a_remap(studio: RunningStudio, shot: 
     found = studio.finished(studio.replay(first.publish, "rerun", remap=(Remap(old=str(old), new=str(new)),)))
     assert found.state == "succeeded", found.error
     assert digests(studio, found) == digests(studio, first)
+
+
+def test_the_command_names_inputs_that_changed_or_moved_and_goes_on_when_told_how(
+    qi: Callable[..., Said], studio: RunningStudio, shot: Shot, frames: str
+) -> None:
+    first = studio.finished(studio.publish(shot, [frames]))
+    old = Path(frames).parent
+    new = old.rename(old.with_name("elsewhere"))
+
+    moved = qi("replay", first.publish, "--mode", "rerun", "--json")
+    assert moved.code == 1
+    assert str(old) in moved.json["error"]["message"]
+    assert "--remap" in moved.json["error"]["remedy"]
+    found = qi("replay", first.publish, "--mode", "rerun", "--remap", f"{old}={new}", "--json")
+    assert (found.code, found.json["version"]) == (0, 2), found.err
+
+    write_image(new / "beauty.1002.exr", size=(32, 18), step=9)
+    changed = qi("replay", first.publish, "--mode", "rerun", "--remap", f"{old}={new}", "--json")
+    assert changed.code == 1
+    assert "beauty.1002.exr has changed" in changed.json["error"]["message"]
+    assert "--accept-changed" in changed.json["error"]["remedy"]
+    assert changed.json["version"] is None
+    taken = qi("replay", first.publish, "--mode", "rerun", "--remap", f"{old}={new}", "--accept-changed", "--json")
+    assert (taken.code, taken.json["version"]) == (0, 3), taken.err
 
 
 def test_an_artist_who_mends_a_frame_resumes_with_a_word(studio: RunningStudio, shot: Shot, frames: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from qi.contracts.bundles import CreateBundle
 from qi.contracts.compare import ComparePublishes, Comparison
 from qi.contracts.publish import ListPublishes
 from qi.contracts.settings import PatchSettings, Setting
+from qi.testing.fixtures import Said
 from qi.testing.studio import RunningStudio, Shot
 
 Plugins = Callable[..., dict[str, str]]
@@ -87,6 +89,34 @@ def test_settings_of_an_earlier_position_are_those_of_then(
     _, found = tried(studio, first.publish, settings_at=first.position, environment=environment)
     assert found.same, found.differences
     assert found.causes == ()
+
+
+def test_a_bundle_of_today_is_tried_with_settings_of_then(
+    qi: Callable[..., Said], studio: RunningStudio, shot: Shot, frames: str, plugins: Plugins,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for variable, value in {**plugins(WRITES_ITS_LOOK.format(constant="one")), "LOOK": "warm"}.items():
+        monkeypatch.setenv(variable, value)
+    first = studio.finished(studio.publish(shot, [frames]))
+    changed = Setting(path="qi.publish.plugin_timeout_s", value=78)
+    studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=(changed,)))
+    bundle = studio.bus.request(
+        CreateBundle(name=f"graded {new_id()}", environment={"GRADE": "dark"}, command=new_id())
+    )  # fmt: skip
+    (asked,) = studio.events(stream=f"publish-{first.publish}", type="publish.requested")
+    then = datetime.fromtimestamp(asked.occurred_at / 1_000_000, UTC).isoformat()
+
+    for moment in (str(first.position), then):
+        said = qi(
+            "replay", first.publish, "--mode", "what-if", "--bundle", bundle.name, "--settings-at", moment, "--json"
+        )
+        assert said.code == 1, said.err
+        assert said.json["side_effect_free"] is False
+        assert {cause["what"] for cause in said.json["comparison"]["causes"]} == {"bundle", "environment"}
+    now = qi("replay", first.publish, "--mode", "what-if", "--bundle", bundle.name)
+    assert now.code == 1
+    assert "not side-effect free" in now.out
+    assert "qi.publish.plugin_timeout_s" in now.out
 
 
 def test_a_trial_integrates_nothing_takes_no_number_and_makes_nothing_good(

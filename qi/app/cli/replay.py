@@ -40,7 +40,7 @@ def replay(
     ] = None,
     bundle: Annotated[str, typer.Option(help="what-if: with this bundle; production by default.")] = "",
     settings_at: Annotated[
-        str, typer.Option(help="what-if: bundle and settings as of this log position, or time (2h, or a date).")
+        str, typer.Option(help="what-if: settings, and a bundle not named, as of a log position or time (2h, a date).")
     ] = "",
     as_json: Json = False,
 ) -> None:
@@ -70,7 +70,7 @@ def _try(bus: Bus, request: ReplayPublish, first: str, as_json: bool) -> None:
     tried = watch(bus, request, request.command)
     found = bus.request(ComparePublishes(first=first, second=tried.publish))
     if as_json:
-        document({"publish": json_of(bus, tried), "comparison": asdict(found)})
+        document({"publish": json_of(bus, tried), "side_effect_free": False, "comparison": asdict(found)})
     else:
         _show(tried, found)
     if not found.same or tried.state != "succeeded":
@@ -79,7 +79,7 @@ def _try(bus: Bus, request: ReplayPublish, first: str, as_json: bool) -> None:
 
 def _show(tried: PublishInfo, found: Comparison) -> None:
     print_publish(tried)
-    line("  a trial: nothing was integrated or registered; what plugins do beside that, they did")
+    line("  a trial, not side-effect free: nothing was integrated or registered; what plugins do beside, they did")
     if found.same:
         line(f"the same as {short(found.first)}: instances, steps and outputs")
     else:
