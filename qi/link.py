@@ -129,6 +129,18 @@ class Link:
         if not self._loop.is_running():
             self._loop.close()
 
+    def move(self, credentials: Credentials) -> None:
+        """From now on belong to another broker; what waits is sent there. Where it does not answer, it is tried again."""
+
+        async def go() -> None:
+            self._credentials = credentials
+            await self._replace()
+
+        try:
+            self._on_loop(go(), CONNECT_TIMEOUT_S * 3)
+        except (TimeoutError, Unavailable) as error:
+            self._problems.append(f"move: {type(error).__name__}: {error}")
+
     @property
     def connected(self) -> bool:
         return bool(self._client.is_connected)

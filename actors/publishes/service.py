@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,8 @@ from qi.contracts.session import EndSession, StartSession
 from qi.contracts.settings import GetSettings
 from qi.contracts.work import Recorded, ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
 from qi.deciding import Ledger
-from qi.destination import place_of
-from qi.errors import Busy, Conflict, DeadlineExceeded, Forbidden, NotFound, QiError, Unavailable
+from qi.destination import place_of, require_file_name
+from qi.errors import Conflict, Forbidden, NotFound, QiError
 from qi.home import Home
 from qi.integrate import State, abandon, inspect
 from qi.manifest import Pinned, load, store
@@ -59,7 +60,7 @@ from qi.worker.process import WorkerProcess
 log = logging.getLogger("qi.publishes")
 
 LEAVE_LIMIT_S = 3.0
-GONE_TRIES = 6
+GONE_PAUSE_S = 1.0
 FOLDS = {**publishes.FOLDS, **versions.FOLDS}
 
 
@@ -80,8 +81,10 @@ class Publishes(Actor):
         self._blobs = Blobs(self._home.blobs)
         self._ledger = Ledger(self._reader, FOLDS, self.request)
         self._workers: dict[str, WorkerProcess] = {}
+        self._leaving = threading.Event()
 
     def teardown(self) -> None:
+        self._leaving.set()
         for worker in list(self._workers.values()):
             worker.leave(LEAVE_LIMIT_S)
         self._reader.close()
@@ -135,8 +138,9 @@ class Publishes(Actor):
 
     def _pin(self, publish: str, **given: Any) -> Pinned:
         pinned = pin(self.request, host=self.caller.host or self._bus.host, **given)
-        # Refuse now what could never be written: a product name that makes no path, a root that is not there.
+        # Refuse now what could never be written: a product name that makes no path, or too long a one.
         place_of(pinned, publish, 1)
+        require_file_name(pinned)
         return pinned
 
     # -- workers ------------------------------------------------------------------------------------------------
@@ -168,14 +172,15 @@ class Publishes(Actor):
             publish=worker.publish, session=worker.session, exit_code=code, words=worker.words[-9_000:]
         )
         with context.use(worker.context):
-            for tries in range(1, GONE_TRIES + 1):
+            while True:
                 try:
                     self._bus.request(message)
                     return
-                except (Unavailable, Busy, DeadlineExceeded) as error:
-                    # The studio is ending or very busy; at worst its next start finds the publish and decides.
-                    log.info("telling of the end of %s's worker, try %d: %s", worker.publish, tries, error.message)
-                    if not self._bus.connected:
+                except QiError as error:
+                    # The studio is ending or very busy, or the log's disk is full: until it is recorded, the publish
+                    # looks like running and nobody can replay it. A studio that ends leaves it to its next start.
+                    log.warning("the end of %s's worker is not recorded yet: %s", worker.publish, error.message)
+                    if self._leaving.wait(GONE_PAUSE_S):
                         return
 
     @handles(WorkerGone)

@@ -48,11 +48,11 @@ def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: 
     running = home.connection()
     if running is not None:
         with contextlib.suppress(Unavailable):  # it died without a word: its file is stale
-            participant = _joined(running.credentials, token, codec)
+            participant = _joined(running.credentials, token, codec, home)
             if acts:
                 participant.bus.request(ResumeWork())
             return participant
-    return _joined(start(home, resume=acts).credentials, token, codec)
+    return _joined(start(home, resume=acts).credentials, token, codec, home)
 
 
 def start(home: Home, *, resume: bool) -> Connection:
@@ -113,8 +113,8 @@ def _connection(home: Home) -> Connection:
     return found
 
 
-def _joined(credentials: Credentials, token: str, codec: Codec | None) -> Participant:
-    participant = Participant(credentials, kind="cli", token=token, codec=codec)
+def _joined(credentials: Credentials, token: str, codec: Codec | None, home: Home | None = None) -> Participant:
+    participant = Participant(credentials, kind="cli", token=token, codec=codec, home=home)
     participant.join()
     return participant
 
@@ -131,16 +131,17 @@ def _token(home: Home) -> str:
 @contextlib.contextmanager
 def running(config: LaunchConfig) -> Iterator[Participant]:
     """A joined participant of the studio that runs; starts none. Raises :class:`Unavailable` when none does."""
+    home = Home(config.home)
     if config.connect:
         credentials = Credentials(config.connect, "session", config.connect_password)
     else:
-        found = Home(config.home).connection()
+        found = home.connection()
         if found is None:
             raise Unavailable(
                 f"no studio runs in {config.home}", remedy="`qi serve` starts one; so does any command that needs it"
             )
         credentials = found.credentials
-    participant = _joined(credentials, _token(Home(config.home)), None)
+    participant = _joined(credentials, _token(home), None, None if config.connect else home)
     try:
         yield participant
     finally:

@@ -1,7 +1,7 @@
 """A participant of the mesh: a command line, a desktop, a worker, a DCC. Pure Python, so that it joins from anywhere.
 
-It opens its session, beats, and leaves. The beat also notices a studio that went away and came back, and opens the
-session again; the mesh never blocks whoever embeds this.
+It opens its session, beats, and leaves. The beat also notices a studio that went away and came back, on another port
+too, and opens the session again; the mesh never blocks whoever embeds this.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from qi.bus import Bus, Credentials
 from qi.codec import Codec
 from qi.contracts.session import Beat, EndSession, OpenSession, SessionInfo
 from qi.errors import QiError, Unauthenticated
+from qi.home import Home
 
 log = logging.getLogger("qi.session")
 
@@ -38,8 +39,12 @@ class Participant:
         token: str = "",
         codec: Codec | None = None,
         beat_every_s: float = BEAT_EVERY_S,
+        home: Home | None = None,
     ) -> None:
+        """`home` is where a studio of this machine says how to reach it: read again while it does not answer."""
         self.kind = kind
+        self._credentials = credentials
+        self._home = home
         self.session = session or new_id()
         self._opened_for_us = bool(session)
         self._token = token
@@ -93,6 +98,20 @@ class Participant:
                 if not self.detached and not self._leaving.is_set():
                     log.warning("the studio does not answer: %s", error.message)
                 self.detached = True
+                self._look_for_it()
+
+    def _look_for_it(self) -> None:
+        """A studio that was started anew listens elsewhere, and has another key to its door."""
+        if self._home is None or self._opened_for_us or self.bus.connected:
+            return
+        try:
+            found = self._home.connection()
+        except (QiError, OSError) as error:
+            log.warning("%s cannot be read: %s", self._home.connection_file, error)
+            return
+        if found is not None and found.credentials != self._credentials:
+            self._credentials = found.credentials
+            self.bus.move(found.credentials)
 
     def _reopen(self) -> None:
         """A studio that was started anew knows nothing of this session."""

@@ -79,7 +79,7 @@ class RunningStudio:
         connection = self.home.connection()
         if connection is None:
             raise QiError(f"no studio runs in {self.home.root}")
-        participant = Participant(connection.credentials, kind="cli", token=token, codec=Checked())
+        participant = Participant(connection.credentials, kind="cli", token=token, codec=Checked(), home=self.home)
         participant.join()
         return participant
 
