@@ -133,7 +133,8 @@ class Views:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            broken = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            if not broken and "no such table" not in str(error):
                 raise
             raise DamagedViews(
                 f"'{self._path}' cannot be read: {error}",
