@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlite_utils import Database
@@ -14,7 +16,7 @@ from events.chain import verify
 from events.head import HeadFile
 from events.publishes import publish_stream
 from events.record import Event, Position
-from events.views import Views
+from events.views import DamagedViews, Views, discard
 from qi.actor import Actor, handles
 from qi.bus import Bus
 from qi.contracts.history import CauseTree, QueryHistory
@@ -22,6 +24,10 @@ from qi.contracts.log import EventPage, GetLogStats, LogProof, LogStats, ReadLog
 from qi.errors import Invalid
 from qi.home import Home
 from qi.reading import open_reader
+
+log = logging.getLogger("qi.history")
+
+T = TypeVar("T")
 
 REPLY_MOST_BYTES = 180 * 1024
 
@@ -72,10 +78,10 @@ class History(Actor):
 
     def setup(self) -> None:
         self._reader = open_reader(self._home)
-        self._views = Views(self._home.views)
         self._index = HistoryIndex()
         self._proofs = ThreadPoolExecutor(1, thread_name_prefix="qi-proof")
-        self._views.catch_up(self._index, self._reader)
+        self._views = self._opened()
+        self._healed(self._follow)
 
     def teardown(self) -> None:
         self._proofs.shutdown(cancel_futures=True)
@@ -85,9 +91,42 @@ class History(Actor):
     def figures(self) -> dict[str, Any]:
         return {"projection": f"{self._index.name} {self._index.version}"}
 
+    def _opened(self) -> Views:
+        try:
+            return Views(self._home.views)
+        except DamagedViews as error:
+            log.warning("%s; it is made anew", error.message)
+            discard(self._home.views)
+            return Views(self._home.views)
+
+    def _healed(self, work: Callable[[], T]) -> T:
+        """What `work` returns; when it finds the views damaged, they are made anew first."""
+        try:
+            return work()
+        except DamagedViews as error:
+            log.warning("%s; it is made anew", error.message)
+            self._views.close()
+            discard(self._home.views)
+            self._views = Views(self._home.views)
+            return work()
+
+    def _follow(self) -> Position:
+        return self._views.catch_up(self._index, self._reader)
+
     @handles(ReadLog)
     def read(self, message: ReadLog) -> EventPage:
-        head = self._views.catch_up(self._index, self._reader)
+        return self._healed(lambda: self._read(message))
+
+    @handles(QueryHistory)
+    def tree(self, message: QueryHistory) -> CauseTree:
+        return self._healed(lambda: self._tree(message))
+
+    @handles(GetLogStats)
+    def stats(self, _: GetLogStats) -> LogStats:
+        return self._healed(self._stats_of_log)
+
+    def _read(self, message: ReadLog) -> EventPage:
+        head = self._follow()
         where, values = _filters(message)
         order = "DESC" if message.newest else "ASC"
         found = self._positions(
@@ -98,9 +137,8 @@ class History(Actor):
         events, cut = self._events(sorted(found[: message.limit]))
         return EventPage(events=events, head=head, more=more or cut)
 
-    @handles(QueryHistory)
-    def tree(self, message: QueryHistory) -> CauseTree:
-        head = self._views.catch_up(self._index, self._reader)
+    def _tree(self, message: QueryHistory) -> CauseTree:
+        head = self._follow()
         if message.publish:
             stream = publish_stream(message.publish)
             which = "trace IN (SELECT DISTINCT trace FROM history WHERE stream = ? AND trace <> '')"
@@ -116,13 +154,13 @@ class History(Actor):
         events, cut = self._events(found[: message.limit])
         return CauseTree(events=events, position=head, more=cut or len(found) > message.limit)
 
-    @handles(GetLogStats)
-    def stats(self, _: GetLogStats) -> LogStats:
-        self._views.catch_up(self._index, self._reader)
+    def _stats_of_log(self) -> LogStats:
+        self._follow()
         head = self._reader.head()
-        rows = self._views.db.query("SELECT type, count(*) AS n FROM history GROUP BY type ORDER BY type")
-        types = {row["type"]: row["n"] for row in rows}
-        streams = self._views.db.execute("SELECT count(DISTINCT stream) FROM history").fetchone()[0]
+        with self._views.readable():
+            rows = self._views.db.query("SELECT type, count(*) AS n FROM history GROUP BY type ORDER BY type")
+            types = {row["type"]: row["n"] for row in rows}
+            streams = self._views.db.execute("SELECT count(DISTINCT stream) FROM history").fetchone()[0]
         wal = Path(f"{self._home.events}-wal")
         signed = HeadFile(self._home.keys).read()
         return LogStats(
@@ -158,7 +196,8 @@ class History(Actor):
         )
 
     def _positions(self, sql: str, values: list[Any]) -> list[Position]:
-        return [Position(row[0]) for row in self._views.db.execute(sql, values).fetchall()]
+        with self._views.readable():
+            return [Position(row[0]) for row in self._views.db.execute(sql, values).fetchall()]
 
     def _events(self, positions: list[Position]) -> tuple[tuple[Event, ...], bool]:
         """The events there, as many as one reply can hold; whether some had to be left out."""

@@ -8,14 +8,16 @@ its checkpoint of announcements lies beside the log.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from events import store
 from events.errors import QiError
 from events.record import Meta, Position, StreamName, Version
-from events.sqlite import SqliteStore
+from events.sqlite import SqliteReader, SqliteStore
 from events.state import StateDb
 from events.store import COLUMNS, Append, Row, decode_meta, event_json
 from events.writer import Writer
@@ -23,8 +25,10 @@ from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
 from qi.bus import Bus
 from qi.contracts.log import AppendEvents, BackupLog, LogBackup, LogWriter, WhoWrites
-from qi.errors import Conflict, NotFound, Unavailable
+from qi.errors import Busy, Conflict, NotFound, Unavailable
 from qi.home import Home
+
+log = logging.getLogger("qi.journal")
 
 ANNOUNCED = "journal.announced"
 ANNOUNCE_PAGE = 500
@@ -47,32 +51,39 @@ class Journal(Actor):
         self._store = SqliteStore(self._home.events)
         self._writer = Writer(self._store, self._home.keys)
         self._announced = self._state.checkpoint(ANNOUNCED)
+        self._backups = ThreadPoolExecutor(1, thread_name_prefix="qi-backup")
         self._catch_up()
 
     def teardown(self) -> None:
         # A setup that was refused has opened nothing.
         if hasattr(self, "_writer"):
-            self._bus.flush()
-            self._remember()
-            self._writer.close()
-            self._state.close()
+            self._backups.shutdown(cancel_futures=True)
+            with contextlib.ExitStack() as leaving:  # each of it, also on a full disk and without a broker
+                leaving.callback(self._state.close)
+                leaving.callback(self._writer.close)
+                leaving.callback(self._remember)
+                self._bus.flush()
 
     @handles_batch(AppendEvents)
     def append(self, group: list[Asked]) -> list[store.Appended | QiError]:
         result = self._writer.append([_append(asked) for asked in group])
-        for row in result.rows:
-            self._announce(row)
+        self._announce_in_order(result.rows)
         # The store's answer has the shape of the reply.
         return result.answers
 
     @handles(BackupLog)
-    def backup(self, message: BackupLog) -> LogBackup:
+    def backup(self, message: BackupLog) -> Future[LogBackup]:
         target = Path(message.path)
         if target.exists():
             raise Conflict(f"{target} exists already", remedy="a backup never overwrites; name a new file")
         if not target.parent.is_dir():
             raise NotFound(f"the folder {target.parent} does not exist")
-        made = self._store.backup(target)
+        return self._backups.submit(self._copy, target)
+
+    def _copy(self, target: Path) -> LogBackup:
+        """On a thread and a connection of its own: appends go on meanwhile."""
+        with SqliteReader(self._home.events) as reader:
+            made = reader.backup(target)
         return LogBackup(path=str(target), events=made.events, hash=made.hash)
 
     @handles(WhoWrites)
@@ -82,6 +93,7 @@ class Journal(Actor):
     @every(SIGN_EVERY_S)
     def sign(self) -> None:
         """Keep the signed head and the checkpoint of announcements close behind the log."""
+        self._catch_up()
         self._writer.sign()
         self._remember()
 
@@ -98,12 +110,23 @@ class Journal(Actor):
             )
 
     def _catch_up(self) -> None:
-        while True:
+        while self._announced < self._writer.position:
             page = self._store.rows(self._announced, ANNOUNCE_PAGE, None, COLUMNS)
-            for row in map(Row._make, page):
-                self._announce(row)
-            if len(page) < ANNOUNCE_PAGE:
+            if not self._announce_in_order([Row._make(row) for row in page]):
                 return
+
+    def _announce_in_order(self, rows: list[Row]) -> bool:
+        """Whether all are announced. What is recorded is recorded: when the broker takes no more, the rest comes later,
+        and who asked for it gets his answer."""
+        if rows and rows[0].position != self._announced + 1:
+            return False  # earlier ones wait still
+        try:
+            for row in rows:
+                self._announce(row)
+        except Busy as error:
+            log.warning("announcements wait from %d on: %s", self._announced + 1, error.message)
+            return False
+        return True
 
     def _announce(self, row: Row) -> None:
         category, _, token = row.stream.partition("-")

@@ -64,9 +64,9 @@ class PublishViews(Actor):
         follow(self._folded, self._reader)
         wanted: list[PublishInfo] = []
         size = 0
-        for state in sorted(self._folded.all(Publish), key=lambda one: one.id, reverse=True):
-            if message.before and state.id >= message.before:
-                continue
+        newest_first = list(self._folded.all(Publish))[::-1]
+        before = [state.id for state in newest_first].index(self._find(message.before).id) + 1 if message.before else 0
+        for state in newest_first[before:]:
             if message.failed and (not state.ended or state.made_good_by or state.request.mode != "publish"):
                 continue
             info = show(state, self._pinned(state), ())

@@ -7,6 +7,8 @@ process. The checkpoint remembers the hash of its event: over another log, or af
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,16 +68,28 @@ class Projection(Protocol):
         ...
 
 
+class DamagedViews(Invalid):
+    """The file cannot be read any more. Nothing is lost: :func:`discard` it, and it is made anew."""
+
+
+def discard(path: Path) -> None:
+    """Delete the views in a file that nobody has open."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
 class Views:
     """The file with all projections. Belongs to the thread that made it.
 
-    Raises :class:`Invalid` for a database that is something else.
+    Raises :class:`Invalid` for a database that is something else, :class:`DamagedViews` here and in every method.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         try:
-            self._prepare(path)
+            with self.readable():
+                self._prepare(path)
         except BaseException:
             self._connection.close()
             raise
@@ -95,21 +109,38 @@ class Views:
         and :class:`NotFound` with `type` and `position` for an event type this process does not know in the
         projection's categories; then the tables stand where they stood at the page before.
         """
-        checkpoint = self._checkpoint(projection)
-        if checkpoint is None or (projection.name not in self._trusted and not _holds(reader, checkpoint)):
-            position = self._rebuild(projection, reader)
-        else:
-            position = checkpoint.position
-            while (after := self._page(projection, reader, position)) != position:
-                position = after
+        with self.readable():
+            checkpoint = self._checkpoint(projection)
+            if checkpoint is None or (projection.name not in self._trusted and not _holds(reader, checkpoint)):
+                position = self._rebuild(projection, reader)
+            else:
+                position = checkpoint.position
+                while (after := self._page(projection, reader, position)) != position:
+                    position = after
         self._trusted.add(projection.name)
         return position
 
     def rebuild(self, projection: Projection, reader: EventReader) -> Position:
         """Make the tables anew, whatever they hold. Raises as :meth:`catch_up`, and leaves the old tables then."""
-        position = self._rebuild(projection, reader)
+        with self.readable():
+            position = self._rebuild(projection, reader)
         self._trusted.add(projection.name)
         return position
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """For queries of one's own: raises :class:`DamagedViews` for a damaged file."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            broken = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            if not broken and "no such table" not in str(error):
+                raise
+            raise DamagedViews(
+                f"'{self._path}' cannot be read: {error}",
+                remedy="Stop the studio and delete it: it is made anew.",
+                path=str(self._path),
+            ) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -159,13 +190,8 @@ class Views:
 
     def _prepare(self, path: Path) -> None:
         db = self._connection
-        try:
-            application = db.execute("PRAGMA application_id").fetchone()[0]
-            empty = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-        except sqlite3.DatabaseError as error:
-            raise Invalid(
-                f"'{path}' cannot be read: {error}", remedy="Delete it: it is made anew.", path=str(path)
-            ) from error
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        empty = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
         if application != APPLICATION_ID and not (empty and application == 0):
             raise Invalid(f"'{path}' does not hold Qi's views", remedy="Check the path.", path=str(path))
         db.execute("PRAGMA journal_mode = WAL")

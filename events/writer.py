@@ -5,6 +5,7 @@ No thread and no bus: the journal's actor carries it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,9 @@ class Writer:
         if rows:
             self._written = Position(rows[-1].position)
         if self._written - self._signed >= SIGN_EVERY_EVENTS:
-            self.sign()
+            # All is committed, whatever becomes of the signature: a full disk is met again at the next one.
+            with contextlib.suppress(OSError):
+                self.sign()
         return Written(answers, rows)
 
     def committed(self, after: Position) -> list[Row]:
@@ -81,6 +84,8 @@ class Writer:
             self._signed = head.position
 
     def close(self) -> None:
-        """Sign and release the store."""
-        self.sign()
-        self._store.close()
+        """Sign and release the store, in any case."""
+        try:
+            self.sign()
+        finally:
+            self._store.close()

@@ -340,6 +340,8 @@ class Actor(pykka.ThreadingActor):
             for call in admitted:
                 self._replies.refuse(call.msg, QiError(f"'{self.name}' failed and restarts: {error}"))
             raise
+        except QiError as error:
+            answers = [error] * len(asked)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad group must not end the actor
             answers = [self._replies.fault(error, endpoint.kind.topic)] * len(asked)
         for call, answer in zip(admitted, answers, strict=True):

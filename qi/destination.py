@@ -36,3 +36,11 @@ def place_of(pinned: Pinned, publish: str, number: int) -> Place:
 def product_folder(pinned: Pinned) -> Path:
     """The folder that holds all versions of the product."""
     return paths_of(pinned).product_folder(path_values(pinned.project, pinned.entity, product=pinned.product))
+
+
+def require_file_name(pinned: Pinned) -> None:
+    """Raises :class:`Invalid` when no file of the version could have a name, whatever its extension."""
+    values = path_values(
+        pinned.project, pinned.entity, task=pinned.task, product=pinned.product, version=1, ext="x", output="x", frame=1
+    )
+    paths_of(pinned).publish_name(values)

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from qi.bus import Bus
+from qi.disk_errors import disk_error
 from qi.errors import BadRequest, QiError
 from qi.messages import MAX_MESSAGE_BYTES
 from qi.statistics import Statistics
@@ -66,7 +67,7 @@ class Replies:
     def fault(self, error: BaseException, topic: str) -> QiError:
         """An error nobody meant, logged with its traceback, as a caller may see it."""
         log.error("handler failed", exc_info=error, extra={"actor": self._actor, "topic": topic})
-        return QiError(
+        return disk_error(error) or QiError(
             f"'{self._actor}' could not answer '{topic}': {type(error).__name__}: {error}",
             remedy="this is a fault in Qi or in an addon; the studio's log holds the traceback",
         )

@@ -42,8 +42,8 @@ from qi.contracts.session import EndSession, StartSession
 from qi.contracts.settings import GetSettings
 from qi.contracts.work import Recorded, ReportWork, Reserved, ReserveNumber, TakeWork, Work, WorkerGone
 from qi.deciding import Ledger
-from qi.destination import place_of
-from qi.errors import Busy, Conflict, DeadlineExceeded, Forbidden, NotFound, QiError, Unavailable
+from qi.destination import place_of, require_file_name
+from qi.errors import Conflict, Forbidden, NotFound, QiError
 from qi.home import Home
 from qi.integrate import State, abandon, inspect
 from qi.manifest import Pinned, load, store
@@ -142,8 +142,9 @@ class Publishes(Actor):
         pinned = pin(
             self.request, host=self.caller.host or self._bus.host, otherwise=self.caller.bundle, **given
         )  # fmt: skip
-        # Refuse now what could never be written: a product name that makes no path, a root that is not there.
+        # Refuse now what could never be written: a product name that makes no path, or too long a one.
         place_of(pinned, publish, 1)
+        require_file_name(pinned)
         return pinned
 
     # -- workers ------------------------------------------------------------------------------------------------
@@ -195,12 +196,13 @@ class Publishes(Actor):
             step=worker.step, command=new_id(),
         )  # fmt: skip
         with context.use(worker.context):
-            # Should the studio end meanwhile, its next start finds the publish and decides.
+            # Until it is recorded the publish looks like running, also while the log's disk is full. Should the studio
+            # end meanwhile, its next start finds the publish and decides.
             while not self._leaving.is_set():
                 try:
                     self._bus.request(message)
                     return
-                except (Unavailable, Busy, DeadlineExceeded) as error:
+                except QiError as error:
                     log.warning("nobody hears of the end of %s's worker: %s", worker.publish, error.message)
                     self._leaving.wait(TELL_AGAIN_S)
 

@@ -50,11 +50,11 @@ def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: 
     running = home.connection()
     if running is not None:
         with contextlib.suppress(Unavailable):  # it died without a word: its file is stale
-            participant = _joined(_as(running.credentials, token), codec)
+            participant = _joined(_as(running.credentials, token), codec, home)
             if acts:
                 participant.bus.request(ResumeWork())
             return participant
-    return _joined(_as(start(home, resume=acts).credentials, token), codec)
+    return _joined(_as(start(home, resume=acts).credentials, token), codec, home)
 
 
 def start(home: Home, *, resume: bool) -> Connection:
@@ -115,8 +115,8 @@ def _connection(home: Home) -> Connection:
     return found
 
 
-def _joined(credentials: Credentials, codec: Codec | None) -> Participant:
-    participant = Participant(credentials, kind="cli", codec=codec)
+def _joined(credentials: Credentials, codec: Codec | None, home: Home | None = None) -> Participant:
+    participant = Participant(credentials, kind="cli", codec=codec, home=home)
     participant.join()
     return participant
 
@@ -136,16 +136,17 @@ def _elsewhere(config: LaunchConfig, *, anew: bool = False) -> Credentials:
 @contextlib.contextmanager
 def running(config: LaunchConfig) -> Iterator[Participant]:
     """A joined participant of the studio that runs; starts none. Raises :class:`Unavailable` when none does."""
+    home = Home(config.home)
     if config.connect:
         credentials = _elsewhere(config)
     else:
-        found = Home(config.home).connection()
+        found = home.connection()
         if found is None:
             raise Unavailable(
                 f"no studio runs in {config.home}", remedy="`qi serve` starts one; so does any command that needs it"
             )
-        credentials = _as(found.credentials, Home(config.home).token_for(HERE))
-    participant = _joined(credentials, None)
+        credentials = _as(found.credentials, home.token_for(HERE))
+    participant = _joined(credentials, None, None if config.connect else home)
     try:
         yield participant
     finally:

@@ -55,14 +55,18 @@ def stage_file(file: PlannedFile, target: Path) -> None:
         target.unlink()
     try:
         found = _proven(target) if file.linkable and _link(file.source, target) else _copy(file.source, target)
-    except FileNotFoundError as missing:
+    except OSError as failed:
+        if failed.filename is None:  # a write says only what went wrong, not where
+            failed.filename = str(target)
+        if not isinstance(failed, FileNotFoundError):
+            raise
         if file.source.exists():
             raise
         raise Gone(
             f"'{file.source}' is no longer there.",
             remedy="Put it back and resume the publish, or publish again.",
             path=str(file.source),
-        ) from missing
+        ) from failed
     if found != (file.size, file.digest):
         target.unlink()
         raise Conflict(

@@ -73,23 +73,38 @@ def _libc() -> Any:
     return None if sys.platform == "win32" else ctypes.CDLL(None, use_errno=True)
 
 
+def require_inside(folder: Path, root: Path) -> None:
+    """Raises :class:`NotFound` when the root is not there (an unmounted disk), :class:`Invalid` when a link leads
+    `folder` out of it."""
+    if not root.is_dir():
+        raise NotFound(
+            f"The root '{root}' is not there.", remedy="Mount its disk, then resume the publish.", path=str(root)
+        )
+    for level in reversed((folder, *folder.parents)):
+        if level.is_relative_to(root) and not level.resolve().is_relative_to(root.resolve()):
+            raise Invalid(
+                f"'{level}' is a link that leads out of '{root}'.",
+                remedy="Put a folder in its place, or set the project's root to where it leads.",
+                fields={"destination": "leaves its root"},
+            )
+
+
 def make_parents(folder: Path, root: Path) -> None:
     """Make `folder` and the levels between it and `root`, each durable.
 
-    Raises :class:`NotFound` when the root is not there (an unmounted disk is not to be made), :class:`Invalid` when a
-    link leads `folder` out of the root, :class:`Conflict` when a file stands in the way.
+    Raises as :func:`require_inside` (what is not mounted is not to be made), and :class:`Conflict` when a file stands
+    in the way.
     """
-    if not root.is_dir():
-        raise NotFound(f"The root '{root}' is not there.", remedy="Is the disk mounted?", path=str(root))
+    require_inside(folder, root)
     for level in reversed((folder, *folder.parents)):
         if level == root or not level.is_relative_to(root):
             continue
-        if not level.resolve().is_relative_to(root.resolve()):
-            raise Invalid(f"'{level}' is a link that leads out of '{root}'.", fields={"destination": "leaves its root"})
         try:
             level.mkdir()
         except FileExistsError:
             if not level.is_dir():
-                raise Conflict(f"'{level}' is a file where a folder should be.", path=str(level)) from None
+                raise Conflict(
+                    f"'{level}' is a file where a folder should be.", remedy="Move it away.", path=str(level)
+                ) from None
         else:
             sync_folder(level.parent)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from events.record import Digest
 from qi.errors import Invalid
-from qi.paths.values import text_fault
+from qi.paths.values import MAX_SEGMENT_BYTES, text_fault
 
 MARKER = ".qi.json"
 """Hidden file in a claimed, staged or published folder: whose it is, and what lies in it."""
@@ -36,6 +37,8 @@ class Place:
         inside = self.destination.is_relative_to(self.root) and self.destination != self.root
         if not inside or ".." in self.destination.parts or text_fault(self.destination.name):
             faults["destination"] = "must lie in the root and have a plain name"
+        elif len(os.fsencode(self.private.name)) > MAX_SEGMENT_BYTES:
+            faults["destination"] = "has a name too long for the folder beside it that claims it"
         if faults:
             raise Invalid(f"'{self.destination}' cannot be the folder of a version.", fields=faults)
 

@@ -15,6 +15,7 @@ never one without its marker. Any thread; one at a time for one publish.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -23,9 +24,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from qi.errors import Conflict
+from qi.errors import Conflict, Gone, QiError
 from qi.integrate.copying import COPY_THREADS, stage_file
-from qi.integrate.disk import make_parents, rename_folder, sync_folder
+from qi.integrate.disk import make_parents, rename_folder, require_inside, sync_folder
 from qi.integrate.marker import Listing, discard_others, read_marker, remove_marked, staged_names, write_marker
 from qi.integrate.plan import Place, Plan
 
@@ -88,12 +89,17 @@ def claim(place: Place) -> None:
         abandon(place)
         raise _taken(place, found.owner)
     place.private.mkdir()
-    write_marker(place.private, place.publish, None)
     try:
+        write_marker(place.private, place.publish, None)
         rename_folder(place.private, place.staging)
     except FileExistsError:
         remove_marked(place.private, place.publish)
         raise _taken(place, inspect(place).owner) from None
+    except OSError:
+        # Nothing names this folder yet: a full disk must not be left with it.
+        with contextlib.suppress(OSError):
+            remove_marked(place.private, place.publish)
+        raise
     sync_folder(place.destination.parent)
     # The former holder's commit may have come between looking and claiming: its rename freed the claim's name.
     if os.path.lexists(place.destination):
@@ -107,14 +113,16 @@ def stage(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Non
 
     `progress` is called in this thread after each file; what it raises stops the staging. On return every file is
     proven and durable. Raises :class:`Conflict` when the claim is not this publish's or a source has changed,
-    :class:`Gone` when a source is not there, :class:`OSError` when the disk fails or is full.
+    :class:`Gone` when a source or the claim is not there, :class:`OSError` when the disk fails or is full, and as
+    :func:`~qi.integrate.disk.require_inside`.
     """
     place, listing = plan.place, _listing(plan)
+    require_inside(place.destination.parent, place.root)
     if inspect(place).state is State.COMMITTED:
         return
     marker = read_marker(place.staging)
     if marker is None or marker.publish != place.publish:
-        raise _taken(place, marker.publish if marker else "")
+        raise _not_ours(place)
     if marker.files == listing:
         return
     if marker.files is not None:
@@ -144,12 +152,14 @@ def stage(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Non
 def commit(plan: Plan) -> None:
     """Make the staged version visible, in one step; harmless when it already is.
 
-    Raises :class:`Conflict` when the version is somebody else's, or not all of the plan is staged.
+    Raises :class:`Conflict` when the version is somebody else's, or not all of the plan is staged; else as
+    :func:`stage`.
     """
     place = plan.place
+    require_inside(place.destination.parent, place.root)
     found = inspect(place)
     if found.state is State.FOREIGN or found.state is State.NOTHING:
-        raise _taken(place, found.owner)
+        raise _not_ours(place)
     published = found.state is State.COMMITTED
     marker = read_marker(place.destination if published else place.staging)
     if marker is None or marker.files != _listing(plan):
@@ -213,6 +223,17 @@ def existing_versions(folder: Path) -> tuple[int, ...]:
 
 def _listing(plan: Plan) -> Listing:
     return {file.name: (file.size, file.digest) for file in plan.files}
+
+
+def _not_ours(place: Place) -> QiError:
+    found = inspect(place)
+    if found.state is not State.NOTHING:
+        return _taken(place, found.owner)
+    return Gone(
+        f"'{place.staging}', which this publish had claimed, is no longer there.",
+        remedy="Is the disk mounted? Bring the folder back and resume the publish, or publish again.",
+        path=str(place.staging),
+    )
 
 
 def _taken(place: Place, owner: str) -> Conflict:

@@ -1,7 +1,7 @@
 """A participant of the mesh: a command line, a desktop, a worker, a DCC. Pure Python, so that it joins from anywhere.
 
-It opens its session, beats, and leaves. The beat also notices a studio that went away and came back, and opens the
-session again; the mesh never blocks whoever embeds this.
+It opens its session, beats, and leaves. The beat also notices a studio that went away and came back, on another port
+too, and opens the session again; the mesh never blocks whoever embeds this.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from events.ids import new_id
 from qi import context
@@ -20,7 +21,8 @@ from qi.bus import Bus, Credentials
 from qi.codec import Codec
 from qi.contracts.auth import LoggedIn, Login
 from qi.contracts.session import Beat, EndSession, NewerBundle, OpenSession, SessionInfo
-from qi.errors import QiError, Unauthenticated
+from qi.errors import QiError, Unauthenticated, Unavailable
+from qi.home import Home
 from qi.wire import Message
 
 log = logging.getLogger("qi.session")
@@ -43,10 +45,14 @@ class Participant:
         beat_every_s: float = BEAT_EVERY_S,
         bundle: str = "",
         on_newer_bundle: Callable[[NewerBundle], None] | None = None,
+        home: Home | None = None,
     ) -> None:
         """`bundle` is the one to work with, production's of now when empty; `on_newer_bundle` is called on the bus
-        thread when production has become another one."""
+        thread when production has become another one. `home` is where a studio of this machine says how to reach it:
+        read again while it does not answer."""
         self.kind = kind
+        self._home = home
+        self._as_owner = home is not None and _is_owners(home, credentials)
         self.session = session or new_id()
         self._opened_for_us = bool(session)
         self._bundle = bundle
@@ -119,6 +125,25 @@ class Participant:
                 if not self.detached and not self._leaving.is_set():
                     log.warning("the studio does not answer: %s", error.message)
                 self.detached = True
+                self._look_for_it()
+
+    def _look_for_it(self) -> None:
+        """A studio that was started anew listens elsewhere, and has another key to its door."""
+        if self._home is None or self._opened_for_us or self.bus.connected:
+            return
+        try:
+            found = self._home.connection()
+        except (QiError, OSError) as error:
+            log.warning("%s cannot be read: %s", self._home.connection_file, error)
+            return
+        if found is None:
+            return
+        # Whoever logged in still has his own key; the owner's is another one with every start.
+        known = self.bus.credentials
+        now = found.credentials if self._as_owner else replace(found.credentials, password=known.password)
+        if now != known:
+            with contextlib.suppress(Unavailable):  # the next beat looks again
+                self.bus.renew(now)
 
     def _reopen(self) -> None:
         """A studio that was started anew knows nothing of this session."""
@@ -135,6 +160,14 @@ class Participant:
             log.warning("the session could not be opened again: %s", error.message)
         else:
             self.detached = False
+
+
+def _is_owners(home: Home, credentials: Credentials) -> bool:
+    try:
+        found = home.connection()
+    except (QiError, OSError):
+        return False
+    return found is not None and found.token == credentials.password
 
 
 def _os_user() -> str:

@@ -80,7 +80,7 @@ class RunningStudio:
         if connection is None:
             raise QiError(f"no studio runs in {self.home.root}")
         credentials = replace(connection.credentials, password=token) if token else connection.credentials
-        participant = Participant(credentials, kind="cli", codec=Checked())
+        participant = Participant(credentials, kind="cli", codec=Checked(), home=self.home)
         participant.join()
         return participant
 

@@ -25,6 +25,7 @@ from qi import context
 from qi.bus import Bus, Credentials
 from qi.checked import Checked
 from qi.contracts.work import TakeWork
+from qi.disk_errors import disk_error
 from qi.errors import QiError
 from qi.home import Home
 from qi.masking import hide, mask
@@ -95,7 +96,9 @@ def _work(bus: Bus, publish: str, home: Home) -> int:
         return EXIT_FAILED
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _failed(job, home, job.reaching, 500, f"{error.strerror or error}{where}", "look at the disk", "")
+        known = disk_error(error) or QiError(f"{error.strerror or error}{where}", remedy="look at the disk")
+        remedy = f"{known.remedy}, then `qi replay {publish}`"
+        _failed(job, home, job.reaching, known.code, known.message, remedy, "")
         return EXIT_FAILED
     finally:
         job.close()

@@ -40,7 +40,7 @@ from qi.contracts.work import ReserveNumber, Work
 from qi.destination import core_settings, paths_of, place_of, product_folder
 from qi.errors import Conflict, Invalid
 from qi.home import Home
-from qi.integrate import Place, Plan, claim, commit, digest_files, existing_versions, stage
+from qi.integrate import Place, Plan, State, claim, commit, digest_files, existing_versions, inspect, stage
 from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
 from qi.session.publishing import Outcome, Run, Step, discover
 from qi.worker.inputs import compare, remapped, require, seal
@@ -274,7 +274,12 @@ class Job:
         content = msgspec.json.decode(self._blobs.get(Digest(self._work.plan)))["plan"]
         for file in content["files"]:
             file["source"] = remapped(file["source"], self._work.remap)
-        return Plan.from_json(content)
+        made = Plan.from_json(content)
+        # Somebody tidied the claim away: the number is still this publish's. Without the product's folder the disk
+        # itself is away, and nothing must be made in its place.
+        if inspect(made.place).state is State.NOTHING and made.place.destination.parent.is_dir():
+            claim(made.place)
+        return made
 
     def _stage(self, made: Plan) -> None:
         self._reaching("staged")

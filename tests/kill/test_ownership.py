@@ -96,7 +96,7 @@ register = ANSWERS[db.RegisterVersion]
 
 def dies(*given):
     made = register(*given)
-    armed = Path(os.environ["QI_TEST_DIES"])
+    armed = Path(ARMED)
     if armed.exists():
         armed.unlink()
         os._exit(1)
@@ -111,9 +111,9 @@ def test_a_tracker_that_commits_and_dies_before_it_answers_has_exactly_one_versi
 ) -> None:
     hooks, armed = tmp_path / "hooks", tmp_path / "armed"
     hooks.mkdir()
-    (hooks / "sitecustomize.py").write_text(DIES_ONCE, "utf-8")
+    (hooks / "sitecustomize.py").write_text(f"ARMED = {str(armed)!r}\n" + DIES_ONCE, "utf-8")
     # The tracker in a process of its own, so that it can die alone.
-    environment = {"PYTHONPATH": str(hooks), "QI_TEST_DIES": str(armed), "QI_ADDON_ISOLATION": "process"}
+    environment = {"PYTHONPATH": str(hooks), "QI_ADDON_ISOLATION": "process"}
     with start_studio(tmp_path / "home", environment=environment) as studio:
         shot = studio.given_project()
         armed.touch()

@@ -279,9 +279,9 @@ def test_progress_counts_up_and_may_stop_the_staging(root: Path) -> None:
 
 def test_staging_needs_the_claim(root: Path) -> None:
     plan = planned(root)
-    with pytest.raises(Conflict):
+    with pytest.raises(Gone):
         stage(plan)
-    with pytest.raises(Conflict):
+    with pytest.raises(Gone):
         commit(plan)
     claim(planned(root, publish="p2").place)
     with pytest.raises(Conflict):

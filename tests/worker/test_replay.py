@@ -125,7 +125,8 @@ def test_a_rerun_gives_the_original_result_whatever_changed_since(tmp_path: Path
         settle(studio, shot, 77)
         plugins(RECORDS_ITS_WORLD.format(constant="second"))
         promote_another(studio)
-        fresh = studio.finished(studio.publish(shot, [str(note)], environment={**environment, "SHOW_LOOK": "cold"}))
+        asked = {"environment": {**environment, "SHOW_LOOK": "cold"}, "bundle": "production"}
+        fresh = studio.finished(studio.publish(shot, [str(note)], **asked))
         assert world(studio, fresh) == "second 77 cold something"
 
         rerun = studio.finished(studio.replay(failed.publish, "rerun"))

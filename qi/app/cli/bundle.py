@@ -37,7 +37,7 @@ NeededReason = Annotated[str, typer.Option("--reason", help="Why; it stays in th
 def add_to(app: typer.Typer) -> None:
     from qi.app.cli import bundle_moves
 
-    bundle_moves.add_to(verbs)
+    bundle_moves.add_moves_to(verbs)
     app.add_typer(verbs, name="bundle")
 
 

@@ -38,7 +38,7 @@ Pointer = Annotated[str, typer.Argument(help="production or staging.")]
 Replaces = Annotated[str | None, typer.Option(help="Bundle or digest expected to be there now.")]
 
 
-def add_to(verbs: typer.Typer) -> None:
+def add_moves_to(verbs: typer.Typer) -> None:
     verbs.command("promote")(promote)
     verbs.command("revert")(revert)
     verbs.command("release")(release)
