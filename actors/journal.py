@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from events.errors import QiError
 from events.record import Meta, Position, StreamName, Version
 from events.sqlite import SqliteStore
 from events.state import StateDb
-from events.store import COLUMNS, Append, Row, decode_meta, event_json
+from events.store import COLUMNS, Append, StoredRow, decode_meta, event_json
 from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
@@ -47,6 +48,7 @@ class Journal(Actor):
         self._store = SqliteStore(self._home.events)
         self._writer = Writer(self._store, self._home.keys)
         self._announced = self._state.checkpoint(ANNOUNCED)
+        self._committed: list[StoredRow] = []
         self._catch_up()
 
     def teardown(self) -> None:
@@ -60,10 +62,13 @@ class Journal(Actor):
     @handles_batch(AppendEvents)
     def append(self, group: list[Asked]) -> list[store.Appended | QiError]:
         result = self._writer.append([_append(asked) for asked in group])
-        for row in result.rows:
-            self._announce(row)
+        self._committed = result.rows
         # The store's answer has the shape of the reply.
         return result.answers
+
+    def answered(self) -> None:
+        committed, self._committed = self._committed, []
+        self._announce(committed)
 
     @handles(BackupLog)
     def backup(self, message: BackupLog) -> LogBackup:
@@ -100,16 +105,20 @@ class Journal(Actor):
     def _catch_up(self) -> None:
         while True:
             page = self._store.rows(self._announced, ANNOUNCE_PAGE, None, COLUMNS)
-            for row in map(Row._make, page):
-                self._announce(row)
+            self._announce(page)
             if len(page) < ANNOUNCE_PAGE:
                 return
 
-    def _announce(self, row: Row) -> None:
-        category, _, token = row.stream.partition("-")
-        carried = context.Context(decode_meta(row.meta).trace or context.current().trace, cause=row.id)
-        self._bus.publish(f"qi.event.{category}.{token}.{row.type}", event_json(row), headers=carried.headers())
-        self._announced = Position(row.position)
+    def _announce(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        said, trace = "", ""
+        for row in rows:
+            position, event_id, stream, _, kind, _, _, _, meta, *_ = row
+            if meta != said:  # the events of one append share it
+                said, trace = meta, decode_meta(meta).trace or context.current().trace
+            category, _, token = stream.partition("-")
+            headers = context.Context(trace, event_id).headers()
+            self._bus.publish(f"qi.event.{category}.{token}.{kind}", event_json(row), headers=headers)
+            self._announced = Position(position)
 
     def _remember(self) -> None:
         if self._announced > self._state.checkpoint(ANNOUNCED):

@@ -155,7 +155,7 @@ class Publishes(Actor):
         session = new_id()
         self.request(StartSession(id=session, kind="worker", user=state.request.user, host=self._bus.host))
         here = context.current()
-        carried = replace(here, session=session, user=state.request.user, host=self._bus.host, path=())
+        carried = here._replace(session=session, user=state.request.user, host=self._bus.host, path=())
         environment = {**pinned.environment, **context.export(carried), "PYTHONUNBUFFERED": "1"}
         worker = WorkerProcess(publish, session, self._broker, self._home.root, environment, carried, self._worker_gone)
         self._workers[publish] = worker
@@ -353,7 +353,7 @@ class Publishes(Actor):
 
     def _recover(self, state: Publish) -> None:
         end_old_worker(self._home, self._reader, state.id)
-        with context.use(replace(context.current(), cause=self._last_event(state.id))):
+        with context.use(context.current()._replace(cause=self._last_event(state.id))):
             if state.worker:
                 self._report(state.id, WorkerEnded(session=state.worker, exit_code=None))
             if state.running_steps and has_reached(state.state, "registered"):
