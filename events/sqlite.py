@@ -31,6 +31,8 @@ FORMAT = 1
 
 BUSY_TIMEOUT_S = 5.0
 JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+STREAMS_REMEMBERED = 50_000
+"""Of so many streams the writer keeps the version in memory, at most and more or less."""
 
 SCHEMA = (
     """CREATE TABLE event (
@@ -208,6 +210,9 @@ class SqliteStore(SqliteReader):
         self._db = _connect(path)
         # A backup that was put back is not in WAL mode.
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._seen = -1
+        self._head = EMPTY
+        self._versions: dict[StreamName, Version] = {}
 
     def append_batch(self, batch: Sequence[Append]) -> Written:
         prepared = [prepare(request) for request in batch]
@@ -225,13 +230,15 @@ class SqliteStore(SqliteReader):
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            decided = decide(prepared, self._known(batch, hoping), now())
+            known = self._known(batch, hoping)
+            decided = decide(prepared, known, now())
             # A repeat may look like a conflict, and a repeat of nothing leaves no trace.
             if hoping and not all(isinstance(one, Appended) and one.versions for one in decided.answers):
                 return None
             db.executemany(_INSERT, decided.rows)
             db.executemany(_INSERT_COMMAND, map(_command_row, decided.commands.items()))
             db.execute("COMMIT")
+            self._remember(known.versions, decided.rows)
             return decided
         except sqlite3.IntegrityError:
             if not hoping:
@@ -244,7 +251,10 @@ class SqliteStore(SqliteReader):
     def _known(self, batch: Sequence[Append], hoping: bool) -> Known:
         streams = {event.stream for request in batch for event in request.events}
         streams.update(name for request in batch for name in request.expected)
-        known = Known(self.head(), self.versions(streams), set(), {})
+        self._forget_unless_alone()
+        if unknown := streams - self._versions.keys():
+            self._versions.update(self.versions(unknown))
+        known = Known(self._head, {stream: self._versions[stream] for stream in streams}, set(), {})
         if not hoping:
             ids = [event.id for request in batch for event in request.events]
             commands = [request.command for request in batch if request.command]
@@ -252,6 +262,20 @@ class SqliteStore(SqliteReader):
             for row in self._db.execute(_COMMANDS, (_list(commands),)):
                 known.commands[row[0]] = row[1], _answer_of(row)
         return known
+
+    def _forget_unless_alone(self) -> None:
+        """Head and versions are looked up anew when somebody else has written; inside a transaction."""
+        seen = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if seen != self._seen:
+            self._seen, self._head = seen, self.head()
+            self._versions.clear()
+        elif len(self._versions) > STREAMS_REMEMBERED:
+            self._versions.clear()
+
+    def _remember(self, versions: dict[StreamName, Version], rows: list[StoredRow]) -> None:
+        self._versions.update(versions)
+        if rows:
+            self._head = Head(Position(rows[-1][0]), rows[-1][11].hex())
 
 
 def _select(
