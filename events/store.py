@@ -177,6 +177,13 @@ def answer(result: Appended | QiError) -> Appended:
 decode_meta = msgspec.json.Decoder(Meta).decode
 """Who and what caused an event, from its stored text."""
 
+
+
+def encode_meta(meta: Meta) -> str:
+    """The text that :func:`decode_meta` reads."""
+    return msgspec.json.encode(meta).decode()
+
+
 _data = msgspec.json.Decoder(dict[str, Any])
 
 
