@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from events.errors import QiError
 from events.record import Meta, Position, StreamName, Version
 from events.sqlite import SqliteReader, SqliteStore
 from events.state import StateDb
-from events.store import COLUMNS, Append, Row, decode_meta, event_json
+from events.store import COLUMNS, Append, StoredRow, decode_meta, event_json
 from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
@@ -52,6 +53,7 @@ class Journal(Actor):
         self._writer = Writer(self._store, self._home.keys)
         self._announced = self._state.checkpoint(ANNOUNCED)
         self._backups = ThreadPoolExecutor(1, thread_name_prefix="qi-backup")
+        self._committed: list[StoredRow] = []
         self._catch_up()
 
     def teardown(self) -> None:
@@ -67,9 +69,13 @@ class Journal(Actor):
     @handles_batch(AppendEvents)
     def append(self, group: list[Asked]) -> list[store.Appended | QiError]:
         result = self._writer.append([_append(asked) for asked in group])
-        self._announce_in_order(result.rows)
+        self._committed = result.rows
         # The store's answer has the shape of the reply.
         return result.answers
+
+    def answered(self) -> None:
+        committed, self._committed = self._committed, []
+        self._announce_in_order(committed)
 
     @handles(BackupLog)
     def backup(self, message: BackupLog) -> Future[LogBackup]:
@@ -112,27 +118,31 @@ class Journal(Actor):
     def _catch_up(self) -> None:
         while self._announced < self._writer.position:
             page = self._store.rows(self._announced, ANNOUNCE_PAGE, None, COLUMNS)
-            if not self._announce_in_order([Row._make(row) for row in page]):
+            if not self._announce_in_order(page):
                 return
 
-    def _announce_in_order(self, rows: list[Row]) -> bool:
+    def _announce_in_order(self, rows: Sequence[tuple[Any, ...]]) -> bool:
         """Whether all are announced. What is recorded is recorded: when the broker takes no more, the rest comes later,
         and who asked for it gets his answer."""
-        if rows and rows[0].position != self._announced + 1:
+        if rows and rows[0][0] != self._announced + 1:
             return False  # earlier ones wait still
         try:
-            for row in rows:
-                self._announce(row)
+            self._announce(rows)
         except Busy as error:
             log.warning("announcements wait from %d on: %s", self._announced + 1, error.message)
             return False
         return True
 
-    def _announce(self, row: Row) -> None:
-        category, _, token = row.stream.partition("-")
-        carried = context.Context(decode_meta(row.meta).trace or context.current().trace, cause=row.id)
-        self._bus.publish(f"qi.event.{category}.{token}.{row.type}", event_json(row), headers=carried.headers())
-        self._announced = Position(row.position)
+    def _announce(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        said, trace = "", ""
+        for row in rows:
+            position, event_id, stream, _, kind, _, _, _, meta, *_ = row
+            if meta != said:  # the events of one append share it
+                said, trace = meta, decode_meta(meta).trace or context.current().trace
+            category, _, token = stream.partition("-")
+            headers = context.Context(trace, event_id).headers()
+            self._bus.publish(f"qi.event.{category}.{token}.{kind}", event_json(row), headers=headers)
+            self._announced = Position(position)
 
     def _remember(self) -> None:
         if self._announced > self._state.checkpoint(ANNOUNCED):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from events import rehearsals
@@ -82,7 +81,7 @@ class Rehearsals(Actor):
         )
         self._record(message.command, started)
         # It goes on when this request has long been answered.
-        here = replace(context.current(), deadline=None)
+        here = context.current()._replace(deadline=None)
         self._running = threading.Thread(
             target=self._run, args=(here, message.command, candidate, publishes), name="qi-rehearsal", daemon=True
         )

@@ -9,29 +9,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvloop
+
 from bench.eventsourced import Note, application
 from bench.payload import body, new_event
 from bench.row import Row, Samples, Size
 from events.ids import new_id
-from qi import context
+from events.sqlite import SqliteReader
 from qi.app.broker import Broker
-from qi.bus import Bus
+from qi.bus import Credentials
 from qi.checked import Checked
 from qi.child import InProcess
-from qi.context import STUDIO
+from qi.context import STUDIO, Context
 from qi.contracts.log import AppendEvents
 from qi.home import Home
+from qi.messages import SERVICE
 from qi.supervisor import Spec
+from qi.wire import Message, Wire, frame
 
 APPENDS = 8_000
 SAVES = 2_000
 IN_FLIGHT = 64
 STOP_LIMIT_S = 10.0
+LIMIT_S = 600.0
 
 
 @contextmanager
-def journal(folder: Path) -> Iterator[Bus]:
-    """A journal in a process of its own, as the studio runs it, and a client's bus."""
+def journal(folder: Path) -> Iterator[Credentials]:
+    """A journal in a process of its own, as the studio runs it; what its clients log in with."""
     home = Home(folder)
     home.make()
     broker = Broker()
@@ -39,35 +44,75 @@ def journal(folder: Path) -> Iterator[Bus]:
     try:
         child = InProcess(Spec("journal", "actors.journal:Journal", {"home": str(folder)}), broker.service, STUDIO)
         try:
-            bus = Bus(broker.service, session=STUDIO, codec=Checked())
-            bus.start()
-            try:
-                yield bus
-            finally:
-                bus.stop()
+            yield broker.service
         finally:
             child.stop(STOP_LIMIT_S)
     finally:
         broker.stop()
 
 
-def _append(bus: Bus, count: int) -> float:
-    """Appends a second: one event and a command id each, 64 in flight on as many streams, answered when durable."""
-    messages = iter(
-        [AppendEvents(events=(new_event(number, IN_FLIGHT),), expected={}, command=new_id()) for number in range(count)]
-    )
+class Load:
+    """So many requests under way that the journal is what is measured: what Qi's own client would send, framed ahead.
 
-    async def caller() -> None:
-        context.enter(context.Context(trace=new_id(), user="adaline.k", session="bench", host="ws-0417"))
-        for message in messages:
-            await bus.call(message)
+    A client that frames them as it goes takes as much of the second core as the journal has of the first.
+    """
 
-    async def all_callers() -> float:
-        began = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(IN_FLIGHT)))
-        return time.perf_counter() - began
+    def __init__(self, count: int) -> None:
+        self._inbox = f"_INBOX.{new_id()}"
+        self._frames = iter([self._request(number) for number in range(count)])
+        self._waiting: list[bytes] = []
+        self._left = count
+        self._wire = Wire()
 
-    return count / float(bus._on_loop(all_callers(), 600.0))
+    def _request(self, number: int) -> bytes:
+        """One event and a command id, in one of as many streams as are under way."""
+        message = AppendEvents(events=(new_event(number, IN_FLIGHT),), expected={}, command=new_id())
+        deadline = time.monotonic() + LIMIT_S
+        context = Context(new_id(), "", message.command, deadline, (), "bench", "adaline.k", "ws-0417")
+        subject = SERVICE.subject(STUDIO, message.topic)
+        return frame(subject, Checked().encode(message), f"{self._inbox}.{number}", context.headers())
+
+    async def run(self, credentials: Credentials) -> float:
+        """Seconds from the first request to the last reply. Raises for a reply that is an error."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def send() -> None:
+            self._wire.send(self._waiting)
+            self._waiting.clear()
+
+        def more() -> None:
+            following = next(self._frames, None)
+            if following is not None:
+                if not self._waiting:
+                    loop.call_soon(send)
+                self._waiting.append(following)
+
+        def replied(msg: Message) -> None:
+            self._left -= 1
+            if msg.head and not done.done():
+                done.set_exception(RuntimeError(f"an append was refused: {msg.data.decode()}"))
+            elif self._left == 0:
+                done.set_result(None)
+            more()
+
+        await self._wire.connect(credentials.url, user=credentials.user, password=credentials.password)
+        try:
+            self._wire.listen(f"{self._inbox}.*", "", replied)
+            await self._wire.round_trip(2)
+            began = time.perf_counter()
+            for _ in range(IN_FLIGHT):
+                more()
+            await asyncio.wait_for(done, LIMIT_S)
+            return time.perf_counter() - began
+        finally:
+            await self._wire.close()
+
+
+def _append(credentials: Credentials, count: int) -> float:
+    """Appends a second: each request has one event and a command id, and is answered when it is durable."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return count / runner.run(Load(count).run(credentials))
 
 
 def _save(folder: Path, count: int) -> float:
@@ -86,13 +131,16 @@ def _save(folder: Path, count: int) -> float:
 
 def appends(size: Size) -> Samples:
     made = Samples([], [])
-    with tempfile.TemporaryDirectory() as folder, journal(Path(folder, "home")) as bus:
-        _append(bus, size.of(500, IN_FLIGHT))
+    warm, count = size.of(500, IN_FLIGHT), size.of(APPENDS, IN_FLIGHT)
+    with tempfile.TemporaryDirectory() as folder, journal(Path(folder, "home")) as credentials:
+        _append(credentials, warm)
         for number in range(size.rounds):
-            made.qi.append(_append(bus, size.of(APPENDS, IN_FLIGHT)))
+            made.qi.append(_append(credentials, count))
             peer = Path(folder, f"peer{number}")
             peer.mkdir()
             made.peer.append(_save(peer, size.of(SAVES)))
+        with SqliteReader(Home(Path(folder, "home")).events) as reader:
+            assert reader.head().position == warm + size.rounds * count
     return made
 
 

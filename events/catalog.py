@@ -61,27 +61,34 @@ def decoder(kind: str, schema: int) -> Decode:
     Raises :class:`NotFound` for a type this process does not know, or a schema newer than it knows; the function
     returned raises :class:`Invalid` for a payload that does not fit.
     """
-    cls, lifts = _path(kind, schema)
-    fast = msgspec.json.Decoder(cls).decode
-    if lifts:
-        parse = msgspec.json.Decoder(Payload).decode
-        return lambda data: _converted(cls, kind, _lifted(parse(data), lifts))
+    fast = _decoder(kind, schema)
 
     def read(data: str | bytes) -> Any:
         try:
             return fast(data)
         except msgspec.DecodeError as error:
-            raise _misfit(kind, error) from error
+            raise misfit(kind, error) from error
 
     return read
 
 
 class Decoders(dict[tuple[str, int], Decode]):
-    """`decoders[type, schema](payload)`: :func:`decoder`, made once for each pair."""
+    """`decoders[type, schema](payload)`: :func:`decoder`, made once for each pair and without a layer of Python.
+
+    What a payload that does not fit raises may be a :class:`msgspec.DecodeError`: make it :func:`misfit`.
+    """
 
     def __missing__(self, key: tuple[str, int]) -> Decode:
-        self[key] = made = decoder(*key)
+        self[key] = made = _decoder(*key)
         return made
+
+
+def _decoder(kind: str, schema: int) -> Decode:
+    cls, lifts = _path(kind, schema)
+    if not lifts:
+        return msgspec.json.Decoder(cls).decode
+    parse = msgspec.json.Decoder(Payload).decode
+    return lambda data: _converted(cls, kind, _lifted(parse(data), lifts))
 
 
 def _path(kind: str, schema: int) -> tuple[type[Any], list[Upcaster]]:
@@ -111,8 +118,9 @@ def _converted(cls: type[Any], kind: str, payload: Payload) -> Any:
     try:
         return msgspec.convert(payload, cls)
     except msgspec.ValidationError as error:
-        raise _misfit(kind, error) from error
+        raise misfit(kind, error) from error
 
 
-def _misfit(kind: str, error: Exception) -> Invalid:
+def misfit(kind: str, error: Exception) -> Invalid:
+    """What is raised for a payload that does not fit its type."""
     return Invalid(f"a payload of '{kind}' does not fit its type: {error}", type=kind)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+import msgspec
+
 from events.chain import EMPTY, header
-from events.errors import NotFound, QiError
+from events.errors import NotFound
 from events.record import BEFORE_FIRST, NO_STREAM, Event, Position, StreamName, Version, now
-from events.sealing import Known, StoredRow, decide, prepare
-from events.store import COLUMNS, Append, Appended, Head, answer, event_of
+from events.sealing import Known, decide, prepare
+from events.store import COLUMNS, Append, Appended, Head, StoredRow, Written, answer, event_of
 
 _COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 
@@ -26,7 +27,7 @@ class MemoryStore:
         self._ids: dict[str, int] = {}
         self._commands: dict[str, tuple[bytes, Appended]] = {}
 
-    def append_batch(self, batch: Sequence[Append]) -> list[Appended | QiError]:
+    def append_batch(self, batch: Sequence[Append]) -> Written:
         events = [event for request in batch for event in request.events]
         known = Known(
             self.head(),
@@ -40,10 +41,10 @@ class MemoryStore:
             self._streams.setdefault(row[2], []).append(row[0])
         self._rows.extend(decided.rows)
         self._commands.update(decided.commands)
-        return decided.answers
+        return Written(decided.answers, decided.rows)
 
     def append(self, one: Append) -> Appended:
-        return answer(self.append_batch([one])[0])
+        return answer(self.append_batch([one]).answers[0])
 
     def rows(
         self, after: Position, limit: int, categories: frozenset[str] | None, columns: tuple[str, ...]
@@ -81,7 +82,7 @@ class MemoryStore:
 
     def appended(self, command: str) -> Appended | None:
         known = self._commands.get(command)
-        return replace(known[1], repeated=True) if known else None
+        return msgspec.structs.replace(known[1], repeated=True) if known else None
 
     def close(self) -> None:
         """Nothing to release."""

@@ -20,9 +20,8 @@ from urllib.parse import quote
 from events.chain import GENESIS, MEND, broken, chained, cut_off, header, other_than_signed, verify
 from events.errors import CorruptLog, NotFound
 from events.record import Position
-from events.sealing import StoredRow
 from events.sqlite import SqliteReader, explained, made_whole, require_kind, write_anew
-from events.store import COLUMNS, PAGE_EVENTS, Head, decode_meta
+from events.store import COLUMNS, PAGE_EVENTS, Head, StoredRow, decode_meta
 
 _ROWS = f"SELECT {', '.join(COLUMNS)} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608 - constants only
 _SHAPE = (int, str, str, int, str, int, int, int, str, str, bytes, bytes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
@@ -17,7 +17,7 @@ import msgspec
 from events.chain import chained, header
 from events.errors import Conflict, Invalid, QiError
 from events.record import NewEvent, Position, StreamName, Version
-from events.store import EVENT_DATA_MAX_BYTES, Append, Appended, Head, decode_meta
+from events.store import EVENT_DATA_MAX_BYTES, Append, Appended, Head, StoredRow, decode_meta
 
 _ID = r"[0-9a-zA-Z_-]{1,64}"
 _STREAM = r"[a-z]+-[0-9a-zA-Z_]{1,128}"
@@ -41,17 +41,14 @@ class _StoredMeta(msgspec.Struct, omit_defaults=True):
     command: str = ""
 
 
-StoredRow = tuple[int, str, str, int, str, int, int, int, str, str, bytes, bytes]
-"""A :class:`events.store.Row` as a plain tuple, which is cheaper to make."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A request that keeps the rules, with all that does not depend on the log already worked out."""
 
     request: Append
     meta: str
     payloads: list[bytes]
+    digests: list[bytes]
+    """SHA-256 of each payload."""
     digest: bytes
     """What makes a repeat of the command the same: 32 bytes; empty without a command."""
 
@@ -83,7 +80,8 @@ def prepare(request: Append) -> Prepared | Invalid:
     try:
         meta = _meta_of(request)
         payloads = [_payload(event) for event in request.events]
-        return Prepared(request, meta, payloads, _digest(request, payloads) if request.command else b"")
+        digests = [sha256(payload).digest() for payload in payloads]
+        return Prepared(request, meta, payloads, digests, _digest(request, digests) if request.command else b"")
     except Invalid as error:
         return error
 
@@ -133,11 +131,10 @@ def seal(
     rows: list[StoredRow] = []
     versions: dict[StreamName, int] = {}
     meta = prepared.meta
-    for event, payload in zip(prepared.request.events, prepared.payloads, strict=True):
+    for event, payload, digest in zip(prepared.request.events, prepared.payloads, prepared.digests, strict=True):
         stream = event.stream
         position += 1
         version = versions[stream] = (versions.get(stream) or actual[stream]) + 1
-        digest = sha256(payload).digest()
         head = header(
             position, event.id, stream, version, event.type, event.schema, event.occurred_at, recorded_at, meta
         )
@@ -160,7 +157,7 @@ def _repeated(prepared: Prepared, known: Known) -> Appended | None:
             remedy="Give a new command a new id.",
             command=command,
         )
-    return replace(first, repeated=True)
+    return msgspec.structs.replace(first, repeated=True)
 
 
 def _check_expected(expected: Mapping[StreamName, Version], actual: Mapping[StreamName, Version]) -> None:
@@ -190,23 +187,21 @@ def commands_of(rows: Iterable[StoredRow]) -> Iterator[tuple[str, tuple[bytes, A
         pairs = list(group) if command else []
         if pairs:
             own = [row for _, row in pairs]
-            digest = _command_digest(pairs[0][0].user, ((row[2], row[4], row[5], row[9].encode()) for row in own))
+            digest = _command_digest(pairs[0][0].user, ((row[2], row[4], row[5], row[10]) for row in own))
             versions = {StreamName(row[2]): Version(row[3]) for row in own}
             yield command, (digest, Appended(Position(own[0][0]), Position(own[-1][0]), versions))
 
 
-def _digest(request: Append, payloads: list[bytes]) -> bytes:
-    events = zip(request.events, payloads, strict=True)
-    named = ((event.stream, event.type, event.schema, payload) for event, payload in events)
+def _digest(request: Append, digests: list[bytes]) -> bytes:
+    named = [(one.stream, one.type, one.schema, digest) for one, digest in zip(request.events, digests, strict=True)]
     return _command_digest(request.meta.user, named)
 
 
 def _command_digest(user: str, events: Iterable[tuple[str, str, int, bytes]]) -> bytes:
-    """Of a command by `user` that appends events of (stream, type, schema, payload)."""
-    parts = [user.encode()]
-    for stream, kind, schema, payload in events:
-        parts += f"{stream}\n{kind}\n{schema}".encode(), payload
-    return sha256(b"\n".join(parts)).digest()
+    """Of a command by `user` that appends events of (stream, type, schema, payload digest)."""
+    # The digests stand for the payloads, so that it can be worked out again when one of them was blanked.
+    named = [f"{stream}\n{kind}\n{schema}\n{digest.hex()}" for stream, kind, schema, digest in events]
+    return sha256("\n".join([user, *named]).encode()).digest()
 
 
 def _meta_of(request: Append) -> str:

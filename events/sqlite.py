@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -21,8 +20,8 @@ from events.chain import EMPTY, MEND, Verified, verify
 from events.disk import require_local, sync_folder
 from events.errors import Busy, Conflict, CorruptLog, Invalid, NotFound, QiError
 from events.record import NO_STREAM, Event, Position, StreamName, Version, now
-from events.sealing import Known, StoredRow, commands_of, decide, prepare
-from events.store import COLUMNS, Append, Appended, Head, answer, event_of
+from events.sealing import Decided, Known, Prepared, commands_of, decide, prepare
+from events.store import COLUMNS, Append, Appended, Head, StoredRow, Written, answer, event_of
 
 APPLICATION_ID = 0x51695F4C
 """`Qi_L`: what makes the file a Qi log."""
@@ -32,6 +31,8 @@ FORMAT = 1
 
 BUSY_TIMEOUT_S = 5.0
 JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+STREAMS_REMEMBERED = 50_000
+"""Of so many streams the writer keeps the version in memory, at most and more or less."""
 
 SCHEMA = (
     """CREATE TABLE event (
@@ -155,7 +156,7 @@ class SqliteReader:
     def appended(self, command: str) -> Appended | None:
         with explained(self.path):
             row = self._db.execute(_COMMANDS, (_list([command]),)).fetchone()
-        return replace(_answer_of(row), repeated=True) if row else None
+        return msgspec.structs.replace(_answer_of(row), repeated=True) if row else None
 
     def backup(self, destination: Path) -> Verified:
         """Copy the log while it is in use and prove the copy; it is a log as good as this one.
@@ -209,36 +210,72 @@ class SqliteStore(SqliteReader):
         self._db = _connect(path)
         # A backup that was put back is not in WAL mode.
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._seen = -1
+        self._head = EMPTY
+        self._versions: dict[StreamName, Version] = {}
 
-    def append_batch(self, batch: Sequence[Append]) -> list[Appended | QiError]:
+    def append_batch(self, batch: Sequence[Append]) -> Written:
         prepared = [prepare(request) for request in batch]
-        db = self._db
         with explained(self.path):
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                decided = decide(prepared, self._known(batch), now())
-                db.executemany(_INSERT, decided.rows)
-                db.executemany(_INSERT_COMMAND, map(_command_row, decided.commands.items()))
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-        return decided.answers
+            decided = self._write(batch, prepared, hoping=True) or self._write(batch, prepared, hoping=False)
+        assert decided is not None
+        return Written(decided.answers, decided.rows)
 
     def append(self, one: Append) -> Appended:
-        return answer(self.append_batch([one])[0])
+        return answer(self.append_batch([one]).answers[0])
 
-    def _known(self, batch: Sequence[Append]) -> Known:
-        ids = [event.id for request in batch for event in request.events]
+    def _write(self, batch: Sequence[Append], prepared: list[Prepared | Invalid], hoping: bool) -> Decided | None:
+        """Decide and commit a group. `hoping` that no id and no command of it is in the log, nothing is looked up
+        that the unique indexes tell by themselves; None, and nothing written, when that hope was wrong."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            known = self._known(batch, hoping)
+            decided = decide(prepared, known, now())
+            # A repeat may look like a conflict, and a repeat of nothing leaves no trace.
+            if hoping and not all(isinstance(one, Appended) and one.versions for one in decided.answers):
+                return None
+            db.executemany(_INSERT, decided.rows)
+            db.executemany(_INSERT_COMMAND, map(_command_row, decided.commands.items()))
+            db.execute("COMMIT")
+            self._remember(known.versions, decided.rows)
+            return decided
+        except sqlite3.IntegrityError:
+            if not hoping:
+                raise
+            return None
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+
+    def _known(self, batch: Sequence[Append], hoping: bool) -> Known:
         streams = {event.stream for request in batch for event in request.events}
         streams.update(name for request in batch for name in request.expected)
-        commands = [request.command for request in batch if request.command]
-        return Known(
-            self.head(),
-            self.versions(streams),
-            {row[0] for row in self._db.execute(_TAKEN, (_list(ids),))},
-            {row[0]: (row[1], _answer_of(row)) for row in self._db.execute(_COMMANDS, (_list(commands),))},
-        )
+        self._forget_unless_alone()
+        if unknown := streams - self._versions.keys():
+            self._versions.update(self.versions(unknown))
+        known = Known(self._head, {stream: self._versions[stream] for stream in streams}, set(), {})
+        if not hoping:
+            ids = [event.id for request in batch for event in request.events]
+            commands = [request.command for request in batch if request.command]
+            known.ids.update(row[0] for row in self._db.execute(_TAKEN, (_list(ids),)))
+            for row in self._db.execute(_COMMANDS, (_list(commands),)):
+                known.commands[row[0]] = row[1], _answer_of(row)
+        return known
+
+    def _forget_unless_alone(self) -> None:
+        """Head and versions are looked up anew when somebody else has written; inside a transaction."""
+        seen = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if seen != self._seen:
+            self._seen, self._head = seen, self.head()
+            self._versions.clear()
+        elif len(self._versions) > STREAMS_REMEMBERED:
+            self._versions.clear()
+
+    def _remember(self, versions: dict[StreamName, Version], rows: list[StoredRow]) -> None:
+        self._versions.update(versions)
+        if rows:
+            self._head = Head(Position(rows[-1][0]), rows[-1][11].hex())
 
 
 def _select(

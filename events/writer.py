@@ -7,27 +7,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from events.errors import QiError
 from events.head import HeadFile
 from events.record import Position
-from events.store import COLUMNS, PAGE_EVENTS, Append, Appended, EventStore, Row
+from events.store import Append, EventStore, Written
 
 GROUP_REQUESTS = 256
 """How many requests share one commit at most. What waits beyond that waits for the next."""
 
 SIGN_EVERY_EVENTS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The answers to a group, one for each request, and what it added to the log. All of it is durable."""
-
-    answers: list[Appended | QiError]
-    rows: list[Row]
-    """The events as they are stored, in order, to be announced. A repeated command adds none."""
 
 
 class Writer:
@@ -55,26 +44,18 @@ class Writer:
 
         Raises what :meth:`EventStore.append_batch` raises; then no request of that group was appended.
         """
-        answers: list[Appended | QiError] = []
+        written = Written([], [])
         for start in range(0, len(requests), GROUP_REQUESTS):
-            answers += self._store.append_batch(requests[start : start + GROUP_REQUESTS])
-        rows = self.committed(self._written)
-        if rows:
-            self._written = Position(rows[-1].position)
+            group = self._store.append_batch(requests[start : start + GROUP_REQUESTS])
+            written.answers.extend(group.answers)
+            written.rows.extend(group.rows)
+        if written.rows:
+            self._written = Position(written.rows[-1][0])
         if self._written - self._signed >= SIGN_EVERY_EVENTS:
             # All is committed, whatever becomes of the signature: a full disk is met again at the next one.
             with contextlib.suppress(OSError):
                 self.sign()
-        return Written(answers, rows)
-
-    def committed(self, after: Position) -> list[Row]:
-        """All events after a position: those to announce at start, when announcing had come that far."""
-        found: list[Row] = []
-        while page := self._store.rows(Position(after + len(found)), PAGE_EVENTS, None, COLUMNS):
-            found += map(Row._make, page)
-            if len(page) < PAGE_EVENTS:
-                break
-        return found
+        return written
 
     def sign(self) -> None:
         """Sign the head if it moved. Worth a call whenever the journal is idle."""

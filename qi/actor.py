@@ -112,6 +112,9 @@ class Actor(pykka.ThreadingActor):
     def setup(self) -> None:
         """Build the state; actor thread. Runs before the first subscription, so no request arrives without state."""
 
+    def answered(self) -> None:
+        """What need not be done before a group (:func:`handles_batch`) has its replies; actor thread."""
+
     def teardown(self) -> None:
         """Let go of what :meth:`setup` opened; actor thread."""
 
@@ -349,6 +352,8 @@ class Actor(pykka.ThreadingActor):
                 self._replies.refuse(call.msg, answer)
             else:
                 self._replies.send(call.msg, answer)
+        with self._guarded(f"having answered '{endpoint.kind.topic}'"):
+            self.answered()
         spent = (time.perf_counter() - began) / len(calls)
         for _ in calls:
             self._stats.record(spent)

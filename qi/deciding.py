@@ -10,17 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from events.catalog import Decoders, encode_change
-from events.decider import Decision, Fact, Folds, Known, decision
-from events.errors import QiError
+from events.decider import COLUMNS, Decision, Folds, Known, decision
 from events.ids import new_id
-from events.record import Meta, Position
-from events.store import EventReader, decode_meta
+from events.record import Position
+from events.store import EventReader
 from qi import context
 from qi.contracts.log import Appended, AppendEvents
 from qi.errors import Conflict
 
-PAGE_EVENTS = 1000
-COLUMNS = ("position", "id", "stream", "version", "type", "schema", "occurred_at", "meta", "data")
+PAGE_EVENTS = 500
+"""Small enough that its texts are still in the processor's cache when they are decoded."""
 TRIES = 6
 
 Append = Callable[[AppendEvents], Appended]
@@ -34,19 +33,10 @@ def follow(known: Known, reader: EventReader, upto: Position | None = None) -> N
     Raises :class:`NotFound` for a type that is not known here and :class:`Invalid` for a payload that does not fit;
     their data names the `position`, and `known` stands before it.
     """
-    said, caused = "", Meta()
     while page := reader.rows(known.position, PAGE_EVENTS, known.categories, COLUMNS):
         if upto is not None:
             page = [row for row in page if row[0] <= upto]
-        for position, event_id, stream, version, kind, schema, at, meta, data in page:
-            try:
-                event = _decoders[kind, schema](data)
-            except QiError as error:
-                error.data.setdefault("position", position)
-                raise
-            if meta != said:  # the events of one append share it
-                said, caused = meta, decode_meta(meta)
-            known.follow(Fact(stream, version, event, position, event_id, at, caused))
+        known.follow_rows(page, _decoders)
         if len(page) < PAGE_EVENTS:
             return
 

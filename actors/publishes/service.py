@@ -154,7 +154,7 @@ class Publishes(Actor):
         if publish in self._workers or publish in self._waiting:
             return
         if len(self._workers) >= WORKERS_MOST:
-            self._waiting[publish] = replace(context.current(), deadline=None)
+            self._waiting[publish] = context.current()._replace(deadline=None)
             frame = Progress(publish=publish, state="requested", what="waiting for its turn", done=0.0)
             self._bus.publish(f"qi.feed.progress.{publish}", self._bus.codec.encode(frame), lossy=True)
             return
@@ -182,7 +182,7 @@ class Publishes(Actor):
         )  # fmt: skip
         credentials = replace(self._broker, password=opened.token)
         here = context.current()
-        carried = replace(here, session=session, user=state.request.user, host=self._bus.host, path=())
+        carried = here._replace(session=session, user=state.request.user, host=self._bus.host, path=())
         environment = {**pinned.environment, **context.export(carried), "PYTHONUNBUFFERED": "1"}
         worker = WorkerProcess(publish, session, credentials, self._home.root, environment, carried, self._worker_gone)
         self._workers[publish] = worker
@@ -379,7 +379,7 @@ class Publishes(Actor):
 
     def _recover(self, state: Publish) -> None:
         end_old_worker(self._home, self._reader, state.id)
-        with context.use(replace(context.current(), cause=self._last_event(state.id))):
+        with context.use(context.current()._replace(cause=self._last_event(state.id))):
             if state.worker:
                 self._report(state.id, WorkerEnded(session=state.worker, exit_code=None))
             if state.running_steps and has_reached(state.state, "registered"):

@@ -19,6 +19,7 @@ from events.decider import Decision, Fact, Folds, Known, View, decision
 from events.errors import QiError
 from events.ids import new_id
 from events.record import Change, DomainEvent, Meta, Micros, Position, StreamName, Version
+from events.store import encode_meta
 
 S = TypeVar("S")
 E = TypeVar("E", bound=QiError)
@@ -44,7 +45,7 @@ class Scenario:
             position = Position(len(self.facts) + 1)
             version = Version(self.known.version(stream) + 1)
             at = Micros(1_700_000_000_000_000 + position)
-            self.facts.append(Fact(stream, version, event, position, new_id(), at, Meta(user=self.user)))
+            self.facts.append(Fact(stream, version, event, position, new_id(), at, encode_meta(Meta(user=self.user))))
             self.known.follow(self.facts[-1])
         return self
 

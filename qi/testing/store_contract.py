@@ -99,7 +99,7 @@ class StoreContract:
             request(noted(ONE, n=1), one=0),
             request(noted(TWO, n=2), noted(ONE, n=3), one=0),
             request(noted(THREE, n=4), one=1),
-        ])
+        ]).answers
         assert isinstance(first, Appended)
         assert isinstance(second, Conflict)
         assert second.data == {"stream": ONE, "expected": 0, "actual": 1}
@@ -109,8 +109,8 @@ class StoreContract:
         assert verify(store).events == 2
 
     def test_a_later_request_of_a_batch_sees_what_an_earlier_one_appended(self, store: EventStore) -> None:
-        answers = store.append_batch([request(noted(), one=0), request(noted(), one=1), request(noted(), one=1)])
-        assert [type(answer) for answer in answers] == [Appended, Appended, Conflict]
+        written = store.append_batch([request(noted(), one=0), request(noted(), one=1), request(noted(), one=1)])
+        assert [type(answer) for answer in written.answers] == [Appended, Appended, Conflict]
 
     def test_a_repeated_command_gets_its_first_answer(self, store: EventStore) -> None:
         first = store.append(request(noted(n=1), noted(TWO), one=0, command="c1"))
@@ -123,7 +123,8 @@ class StoreContract:
         assert store.at(Position(1)).meta.command == "c1"
 
     def test_a_command_repeated_in_one_batch_is_carried_out_once(self, store: EventStore) -> None:
-        first, second = store.append_batch([request(noted(n=1), command="c1"), request(noted(n=1), command="c1")])
+        written = store.append_batch([request(noted(n=1), command="c1"), request(noted(n=1), command="c1")])
+        first, second = written.answers
         assert isinstance(first, Appended)
         assert isinstance(second, Appended)
         assert (first.repeated, second.repeated, second.first) == (False, True, first.first)
@@ -166,7 +167,7 @@ class StoreContract:
         twin = new_id()
         with pytest.raises(Conflict):
             store.append(request(NewEvent(ONE, "test.noted", {}, id=twin), NewEvent(TWO, "test.noted", {}, id=twin)))
-        answers = store.append_batch([request(NewEvent(ONE, "test.noted", {}, id=twin)) for _ in range(2)])
+        answers = store.append_batch([request(NewEvent(ONE, "test.noted", {}, id=twin)) for _ in range(2)]).answers
         assert [type(answer) for answer in answers] == [Appended, Conflict]
         assert [e.position for e in everything(store)] == [1, 2]
 
@@ -187,7 +188,7 @@ class StoreContract:
         ],
     )
     def test_an_event_that_breaks_a_rule_is_refused(self, store: EventStore, field: str, event: NewEvent) -> None:
-        refused, good = store.append_batch([request(noted(TWO), event), request(noted(n=1))])
+        refused, good = store.append_batch([request(noted(TWO), event), request(noted(n=1))]).answers
         assert isinstance(refused, Invalid)
         assert set(refused.data["fields"]) == {field}
         assert isinstance(good, Appended)

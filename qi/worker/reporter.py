@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -91,7 +90,7 @@ class Reporter:
             self.progress(stage, step.plugin)
             begun = StepStarted(key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order)
             # Whatever the plugin asks for, and its outcome, hang below the intent.
-            context.enter(replace(self._context, cause=self.report(begun)))
+            context.enter(self._context._replace(cause=self.report(begun)))
 
     def finished(self, stage: str, step: Step, outcome: Outcome) -> None:
         self._mark(None)

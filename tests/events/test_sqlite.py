@@ -256,7 +256,7 @@ store = SqliteStore(Path(sys.argv[1]))
 n = store.head().position
 while True:
     batch = [request(noted(n=n + i), command=f"c{n + i}") for i in range(8)]
-    for answer in store.append_batch(batch):
+    for answer in store.append_batch(batch).answers:
         sys.stdout.write(f"{answer.last}\\n")
     sys.stdout.flush()
     n += 8

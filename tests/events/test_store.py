@@ -62,7 +62,7 @@ def test_any_history_is_the_same_in_both_stores(batches: list[list[Append]]) -> 
         memory = MemoryStore()
         with closing(SqliteStore(Path(folder) / "events.db")) as sqlite:
             for batch in batches:
-                answers = [store.append_batch(batch) for store in (memory, sqlite)]
+                answers = [store.append_batch(batch).answers for store in (memory, sqlite)]
                 for one, other in zip(*answers, strict=True):
                     if isinstance(one, Appended):
                         assert one == other

@@ -20,6 +20,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 contexts = st.builds(
     Context,
     trace=st.text("0123456789abcdef", min_size=32, max_size=32),
+    deadline=st.none(),
     cause=tokens,
     command=tokens,
     path=st.lists(tokens.filter(bool), max_size=5).map(tuple),
