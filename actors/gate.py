@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -42,6 +43,8 @@ SAME_AGAIN_S = 60.0
 DIFFERENT_MOST = 500
 """Different refusals that wait to be recorded; a flood of more is only counted."""
 CUT_LIMIT_S = 1.0
+SESSION_ID = re.compile(r"[A-Za-z0-9_\-]{1,128}")
+SECRET_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,9 @@ class Gate(Actor):
     def _admitted(self, asking: Asking) -> Admitted:
         if not self._may_come(asking.address):
             raise Forbidden(f"the host {asking.address} is not one of those that may connect")
+        # What comes from outside is bounded here: services believe each other.
+        if not SESSION_ID.fullmatch(asking.session) or len(asking.secret) > SECRET_LONGEST:
+            raise Forbidden("that is not the id of a session, or no token")
         return self.request(AdmitSession(id=asking.session, secret=asking.secret, address=asking.address))
 
     def _may_come(self, address: str) -> bool:

@@ -68,8 +68,8 @@ def in_studio() -> None:
 
     def appends(self: Writer, *given: Any) -> Any:
         result = append(self, *given)
-        for row in result.rows:
-            arrive(row.type.removeprefix("publish."), "after_commit")
+        for _, _, _, _, kind, *_ in result.rows:
+            arrive(kind.removeprefix("publish."), "after_commit")
         return result
 
     Writer.append = appends  # type: ignore[method-assign]
