@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_disks import Disk, Share
 
-from conftest import Disk, Share
 from events.ids import new_id
 from qi.contracts.bundles import ListBundles
 from qi.contracts.db import CreateProject, ListProjects
