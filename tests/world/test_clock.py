@@ -38,7 +38,8 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 def joined(studio: Studio, token: str = "") -> Participant:
     found = studio.home.connection()
     assert found is not None
-    one = Participant(replace(found.credentials, password=token or found.token), kind="cli", codec=Checked(), beat_every_s=0.1)
+    credentials = replace(found.credentials, password=token or found.token)
+    one = Participant(credentials, kind="cli", codec=Checked(), beat_every_s=0.1)
     one.join()
     return one
 
