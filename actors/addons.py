@@ -1,4 +1,4 @@
-"""Addons: which were found, how they fare, what lies in the content store."""
+"""Addons: which were found, and what of them lies in the content store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from events.blobs import Blobs
 from events.record import Digest
 from qi.actor import Actor, handles
-from qi.addon import AddonRecord, find_addons, read_addon
+from qi.addon_record import AddonRecord, find_addons, read_addon
 from qi.bus import Bus
 from qi.contracts.addons import (
     AddonInfo,
@@ -17,7 +17,6 @@ from qi.contracts.addons import (
     CheckSettings,
     GetSchemas,
     ListAddons,
-    ReportAddon,
     Schemas,
     StoreAddon,
 )
@@ -42,7 +41,7 @@ class Addons(Actor):
         self._blobs = Blobs(self._home.blobs)
         self._found = {record.name: record for record in find_addons(self._paths)}
         self._digests: dict[str, str] = {}
-        self._reports: dict[str, tuple[str, str]] = {}
+        self._problems: dict[str, str] = {}
         self._schemas: dict[str, type[BaseModel] | None] = {}
 
     @handles(ListAddons)
@@ -68,15 +67,11 @@ class Addons(Actor):
             if model is not None:
                 defaults_of(model)
         except QiError as error:
-            self._reports[record.name] = ("failed", error.message)
+            self._problems[record.name] = error.message
             raise Invalid(f"the addon '{record.name}' cannot be used: {error.message}") from error
         self._digests[record.name] = digest
+        self._problems.pop(record.name, None)
         return self._info(record)
-
-    @handles(ReportAddon)
-    def report(self, message: ReportAddon) -> Done:
-        self._reports[message.name] = (message.status, message.problem)
-        return Done()
 
     @handles(GetSchemas)
     def schemas(self, message: GetSchemas) -> Schemas:
@@ -111,9 +106,6 @@ class Addons(Actor):
         return self._schemas[digest]
 
     def _info(self, record: AddonRecord) -> AddonInfo:
-        status, problem = self._reports.get(record.name, ("found", ""))
-        if record.problem:
-            status, problem = "failed", record.problem
         return AddonInfo(
             name=record.name,
             version=record.version,
@@ -121,7 +113,6 @@ class Addons(Actor):
             roles=record.roles,
             folder=str(record.folder),
             digest=self._digests.get(record.name, ""),
-            status=status,
-            problem=problem,
+            problem=record.problem or self._problems.get(record.name, ""),
             contributes=record.contributes,
         )

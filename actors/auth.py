@@ -23,6 +23,7 @@ from qi.contracts.auth import (
     Login,
     Logout,
     StorePassword,
+    UseAuth,
     UserInfo,
     UserList,
     VerifyPassword,
@@ -58,6 +59,11 @@ class Auth(Actor):
 
     def teardown(self) -> None:
         self._reader.close()
+
+    @handles(UseAuth)
+    def use(self, message: UseAuth) -> Done:
+        self._provider = to_addon(message.bundle, message.addon)
+        return Done()
 
     @handles(Login)
     def login(self, message: Login) -> LoggedIn:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from qi.actor import Actor, Endpoint
+from qi.actor import Actor, Endpoint, handles
 from qi.bus import Bus
 from qi.contracts import db as contract
-from qi.contracts.db import AskTracker, CreateProject
+from qi.contracts.db import AskTracker, CreateProject, UseDb
 from qi.errors import NotFound
 from qi.home import Home
-from qi.messages import Request, to_addon
+from qi.messages import Done, Request, to_addon
 
 R = TypeVar("R")
 
@@ -44,6 +44,11 @@ class Db(Actor):
     @classmethod
     def endpoints(cls) -> list[Endpoint]:
         return [*super().endpoints(), *(Endpoint(kind, "answer", guard=kind.needs) for kind in ASKED)]
+
+    @handles(UseDb)
+    def use(self, message: UseDb) -> Done:
+        self._provider = to_addon(message.bundle, message.addon)
+        return Done()
 
     def answer(self, message: Request[R]) -> R:
         if isinstance(message, CreateProject):

@@ -218,5 +218,5 @@ def _rights(session: str, admitted: Admitted) -> Rights:
     if admitted.kind == "guest":
         return rights.of_guest(session)
     if admitted.kind == "addon":
-        return rights.of_addon(session, admitted.bundle, admitted.addon, admitted.requests)
+        return rights.of_addon(session, admitted.bundle, admitted.addon, admitted.child, admitted.requests)
     return rights.of_session(session, admitted.kind, admitted.permissions)

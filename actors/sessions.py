@@ -82,6 +82,7 @@ class Kept:
     owner: bool = False
     bundle: str = ""
     addon: str = ""
+    child: str = ""
     requests: tuple[str, ...] = ()
     granted: tuple[str, ...] = ()
     """What an addon declared that it needs."""
@@ -135,7 +136,7 @@ class Sessions(Actor):
         info = self._with_roles(kept)
         return Admitted(
             kind=info.kind if info.user else "guest", user=info.user, permissions=info.permissions,
-            until=admitted.until, bundle=kept.bundle, addon=kept.addon, requests=kept.requests,
+            until=admitted.until, bundle=kept.bundle, addon=kept.addon, child=kept.child, requests=kept.requests,
         )  # fmt: skip
 
     def _known_as(self, message: AdmitSession, secret: str) -> Admitted:
@@ -191,8 +192,8 @@ class Sessions(Actor):
         self._claims[message.id] = digest_of(token)
         self._keep(
             Kept(
-                info, digest_of(token), bundle=message.bundle, addon=message.addon, requests=message.requests,
-                granted=message.permissions,
+                info, digest_of(token), bundle=message.bundle, addon=message.addon, child=message.child,
+                requests=message.requests, granted=message.permissions,
             )
         )  # fmt: skip
         return Opened(session=self._current(message.id), token=token)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.row import Row, Samples, Size
-from qi.addon import bundled_addons
+from qi.addon_record import bundled_addons
 from qi.testing.images import write_sequence
 from qi.testing.studio import RunningStudio, Shot, start_studio
 

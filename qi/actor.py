@@ -88,6 +88,8 @@ class Actor(pykka.ThreadingActor):
     requests: ClassVar[tuple[type[Request[Any]], ...]] = ()
     mailbox_limit: ClassVar[int] = 4096
     mailbox_bytes: ClassVar[int] = 64 * 1024 * 1024
+    finishes_within_s: ClassVar[float] = 0.0
+    """How long it goes on answering what waits when it stops; what is left then, or at once, is told to come again."""
 
     def __init__(self, bus: Bus) -> None:
         super().__init__()
@@ -175,7 +177,7 @@ class Actor(pykka.ThreadingActor):
         self._ready.set()
 
     def on_stop(self) -> None:
-        self._leave()
+        self._leave(self.finishes_within_s)
         self.teardown()
 
     def on_failure(self, *_: Any) -> None:
@@ -219,6 +221,11 @@ class Actor(pykka.ThreadingActor):
     def mailbox(self) -> Mailbox:
         return cast(Mailbox, self.actor_inbox)
 
+    @property
+    def queue_group(self) -> str:
+        """Of those that listen to one topic under one name, each request reaches one."""
+        return self.name
+
     def subject_of(self, endpoint: Endpoint) -> str:
         """The subject pattern under which an endpoint listens."""
         if endpoint.kind is Ping:
@@ -238,7 +245,7 @@ class Actor(pykka.ThreadingActor):
             caller = msg.subject.split(".")[position] if position >= 0 else STUDIO
             mailbox.put_sized(Envelope(Call(endpoint, msg, time.monotonic(), caller)), len(msg.data))
 
-        self._subscriptions.append(self._bus.subscribe(subject, arrive, queue=self.name))
+        self._subscriptions.append(self._bus.subscribe(subject, arrive, queue=self.queue_group))
 
     def _forget_identities(self, _: Message) -> None:
         self._callers.forget()
@@ -277,15 +284,19 @@ class Actor(pykka.ThreadingActor):
 
         self._timers.append(self._bus.every(seconds, due))
 
-    def _leave(self) -> None:
+    def _leave(self, finish_s: float = 0.0) -> None:
+        """Any thread; only the actor's own may `finish` what waits."""
         self._bus.services.remove(self)
         while self._timers:
             self._timers.pop().cancel()
         while self._subscriptions:
             self._bus.unsubscribe(self._subscriptions.pop())
         # An unsubscribe delivers what was on its way, so all is here: it is answered now, not left to its deadline.
+        finish_until = time.monotonic() + finish_s
         for item in self.mailbox.empty_out():
-            if isinstance(item, Call):
+            if isinstance(item, Call) and time.monotonic() < finish_until:
+                self.on_receive(item)
+            elif isinstance(item, Call):
                 error = Busy(f"'{self.name}' is stopping", retry_ms=STOPPING_RETRY_MS, actor=self.name)
                 self._replies.refuse(item.msg, error)
 

@@ -1,116 +1,35 @@
-"""Addons: deployable folders that extend Qi.
+"""The actor of an addon, and how its code is loaded. What an addon's folder holds: :mod:`qi.addon_record`.
 
-An addon folder holds `addon.toml` (name, version, title, roles …) and, all optional, `addon.py` (an :class:`Addon`
-actor), `settings.py` (a Pydantic model named `Settings`), `plugins/<kind>/` and `lib/`. Reading one never raises: what
-is wrong with it stands in its record. Any thread.
+Code is loaded under names that the content makes unique, so two versions never meet; only `lib/`, which other code
+imports by its own name, must lie in a process of its own when two versions of it are about. Any thread.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import re
 import sys
-import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, ClassVar, TypeVar
 
-from events import users
-from qi.actor import Actor, every, members
+from events.bundles import pointer_stream
+from events.record import Version
+from events.store import EventReader
+from qi.actor import Actor, Asked, every, members
+from qi.addon_record import ROLES, AddonRecord, read_addon
 from qi.bus import Bus
-from qi.errors import QiError
+from qi.context import STUDIO
+from qi.contracts.session import Identify
+from qi.endpoints import Call
+from qi.errors import Forbidden, QiError
 from qi.home import Home
-from qi.messages import to_addon
+from qi.messages import SERVICE, Address, Request, to_addon
 from qi.reactions import Reactions
 
-ROLES = ("auth", "db")
-"""Roles of which exactly one addon must run; without them nobody could log in or find a project."""
+R = TypeVar("R")
 
 LOOK_EVERY_S = 5.0
 """How long a lost announcement may delay a reaction."""
-
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-VERSION = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.\-]+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class AddonRecord:
-    """One addon folder, as found."""
-
-    name: str
-    folder: Path
-    version: str = "0.0.0"
-    title: str = ""
-    roles: tuple[str, ...] = ()
-    isolation: Literal["thread", "process"] = "thread"
-    requests: tuple[str, ...] = ()
-    """Topics it asks of the studio's services."""
-    permissions: tuple[str, ...] = ()
-    """What it needs to be allowed for that."""
-    problem: str = ""
-    """Why it cannot be used; empty when it can."""
-
-    @property
-    def has_actor(self) -> bool:
-        return (self.folder / "addon.py").is_file()
-
-    @property
-    def contributes(self) -> tuple[str, ...]:
-        parts = {"addon.py": "actor", "settings.py": "settings", "lib": "lib"}
-        found = [label for part, label in parts.items() if (self.folder / part).exists()]
-        kinds = sorted(p.name for p in (self.folder / "plugins").glob("*") if p.is_dir() and not p.name.startswith("_"))
-        return (*found, *(f"{kind} plugins" for kind in kinds))
-
-
-def read_addon(folder: Path) -> AddonRecord:
-    """The record of one folder; never raises."""
-    nameless = AddonRecord(folder.name, folder)
-    try:
-        declared = tomllib.loads((folder / "addon.toml").read_text("utf-8"))
-    except OSError as error:
-        return replace(nameless, problem=f"addon.toml cannot be read: {error.strerror}")
-    except ValueError as error:
-        return replace(nameless, problem=f"addon.toml is not valid: {error}")
-    name, version = declared.get("name", ""), declared.get("version", "")
-    isolation = declared.get("isolation", "thread")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        return replace(nameless, problem=f"its name {name!r} is not of the form [a-z][a-z0-9_]*")
-    record = AddonRecord(name, folder)
-    if not isinstance(version, str) or not VERSION.fullmatch(version):
-        return replace(record, problem=f"its version {version!r} is not a semantic version")
-    lists: dict[str, list[str]] = {}
-    for key in ("roles", "requests", "permissions"):
-        lists[key] = declared.get(key, [])
-        if not isinstance(lists[key], list) or not all(isinstance(item, str) for item in lists[key]):
-            return replace(record, problem=f"its {key} are not a list of names")
-    unknown = sorted(set(lists["permissions"]) - users.permissions(users.PERMISSIONS))
-    if unknown:
-        return replace(record, problem=f"it asks for permissions that do not exist: {', '.join(unknown)}")
-    if isolation not in ("thread", "process"):
-        return replace(record, problem=f"its isolation {isolation!r} is neither 'thread' nor 'process'")
-    title = str(declared.get("title", name))
-    return replace(
-        record, version=version, title=title, isolation=isolation, roles=tuple(lists["roles"]),
-        requests=tuple(lists["requests"]), permissions=tuple(lists["permissions"]),
-    )  # fmt: skip
-
-
-def bundled_addons() -> Path:
-    """The folder of the addons that come with Qi."""
-    return Path(__file__).resolve().parents[1] / "addons"
-
-
-def find_addons(paths: Iterable[Path]) -> list[AddonRecord]:
-    """Every folder with an `addon.toml` below the bundled addons and `paths`; a later path wins over an earlier one."""
-    found: dict[str, AddonRecord] = {}
-    for place in (bundled_addons(), *paths):
-        for folder in sorted(place.glob("*/addon.toml")):
-            record = read_addon(folder.parent)
-            found[record.name] = record
-    return sorted(found.values(), key=lambda record: record.name)
-
 
 def import_file(path: Path, module: str) -> ModuleType:
     """Import one file under a name of its own, so that two versions never meet. Raises :class:`QiError`."""
@@ -138,24 +57,37 @@ class Addon(Actor):
     """Base of an addon's actor; its handlers are reached under the bundle that pins it.
 
     An addon with a role serves that provider's topics. `home` is the studio's folder. Methods marked with
-    :func:`qi.reactions.reacts` are called for the events they name.
+    :func:`qi.reactions.reacts` are called for the events they name: of two versions that run at once, those of the
+    production bundle.
     """
 
-    def __init__(self, bus: Bus, *, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any]) -> None:
+    finishes_within_s: ClassVar[float] = 2.0
+    """A newer version takes over in the same queue group; what reached this one before, this one answers."""
+
+    def __init__(
+        self, bus: Bus, *, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any], code: str = ""
+    ) -> None:
         super().__init__(bus)
         self.folder = Path(folder)
         self.home = Path(home)
         self.settings = settings
         """This addon's slice of the effective settings, injected at its start."""
+        self.bundle = bundle
+        """Id of the bundle that pins it."""
         self._address = to_addon(bundle, addon)
         self._addon = addon
+        self._declared = frozenset(read_addon(self.folder).declared.requests)
         self._reactions: Reactions | None = None
+
+    @property
+    def queue_group(self) -> str:
+        return self._addon
 
     def on_start(self) -> None:
         super().on_start()
         declared = [m.__dict__["_qi_reaction"] for m in members(type(self)) if "_qi_reaction" in m.__dict__]
         if declared:
-            self._reactions = Reactions(self._addon, Home(self.home), declared, self._react)
+            self._reactions = Reactions(self._addon, Home(self.home), declared, self._react, self._is_production)
             for category in sorted({category for reaction in declared for category in reaction.categories}):
                 self._listen(f"qi.event.{category}.>", "_woken")
             self._reactions.run()
@@ -167,6 +99,28 @@ class Addon(Actor):
     def on_failure(self, *failure: Any) -> None:
         super().on_failure(*failure)
         self._close_reactions()
+
+    def request(self, message: Request[R], *, to: Address = SERVICE, timeout_s: float | None = None) -> R:
+        """Ask a service and wait; only what `addon.toml` declares. In a process of its own the broker sees to that."""
+        shared = self._bus.session == STUDIO and not isinstance(message, Identify)
+        if shared and to is SERVICE and message.topic not in self._declared:
+            raise Forbidden(
+                f"'{self._addon}' requests '{message.topic}' without declaring it",
+                remedy="name the topic under requests in its addon.toml",
+                addon=self._addon, topic=message.topic,
+            )  # fmt: skip
+        return super().request(message, to=to, timeout_s=timeout_s)
+
+    def _admit(self, call: Call) -> Asked:
+        """Each version answers the sessions of its own bundle only."""
+        asked = super()._admit(call)
+        if asked.caller.bundle and asked.caller.bundle != self.bundle:
+            raise Forbidden(
+                f"this session works with another bundle than the one that pins this '{self._addon}'",
+                remedy="ask without naming a bundle, or begin a session with that one",
+                addon=self._addon, bundle=self.bundle,
+            )  # fmt: skip
+        return asked
 
     @every(LOOK_EVERY_S)
     def _look(self) -> None:
@@ -180,17 +134,32 @@ class Addon(Actor):
     def _react(self, method: str, fact: Any) -> None:
         getattr(self, method)(fact)
 
+    def _is_production(self, reader: EventReader) -> bool:
+        production = pointer_stream("production")
+        version = reader.versions([production])[production]
+        last = reader.read_stream(production, Version(version - 1), 1) if version > 0 else []
+        return not last or last[0].data.get("bundle") == self.bundle
+
     def _close_reactions(self) -> None:
         if self._reactions is not None:
             self._reactions.close()
             self._reactions = None
 
 
-def load_addon(*, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any]) -> type[Addon]:
-    """The actor class in an addon's `addon.py`: the target of an addon's supervisor spec. Raises :class:`QiError`."""
+def load_addon(
+    *, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any], code: str = ""
+) -> type[Addon]:
+    """The actor class in an addon's `addon.py`: the target of an addon's supervisor spec.
+
+    `code` is the digest of its content, under which a second bundle that pins the same finds it loaded; empty for a
+    folder that may change. Raises :class:`QiError`.
+    """
     place = Path(folder)
     use_lib(place)
-    module = import_file(place / "addon.py", f"qi_addon_{addon}_{bundle[-12:]}")
+    name = f"qi_addon_{addon}_{code[:16] or bundle[-12:]}"
+    module = sys.modules.get(name) if code else None
+    if module is None:
+        module = import_file(place / "addon.py", name)
     classes = [
         item
         for item in vars(module).values()
@@ -198,4 +167,17 @@ def load_addon(*, folder: str, bundle: str, addon: str, home: str, settings: dic
     ]
     if len(classes) != 1:
         raise QiError(f"addon.py of '{addon}' must define one Addon class, it defines {len(classes)}")
+    _keep_to(classes[0], read_addon(place))
     return classes[0]
+
+
+def _keep_to(found: type[Addon], record: AddonRecord) -> None:
+    """What the code does must be what `addon.toml` says: a bundle was composed by that. Raises :class:`Forbidden`."""
+    for role in ROLES:
+        taken = [e.kind.topic for e in found.endpoints() if e.kind.topic.startswith(f"provider.{role}.")]
+        if taken and role not in record.roles:
+            raise Forbidden(
+                f"'{record.name}' serves {', '.join(sorted(taken))} without having the role '{role}'",
+                remedy=f'add "{role}" to the roles in its addon.toml',
+                addon=record.name, role=role,
+            )  # fmt: skip

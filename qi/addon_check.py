@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qi.addon import load_addon, read_addon, use_lib
+from qi.addon import load_addon, use_lib
+from qi.addon_record import read_addon
 from qi.discovery import Status, discover
 from qi.errors import QiError
 from qi.least import least_environment

@@ -64,6 +64,11 @@ class Home:
         return self.root / "code"
 
     @property
+    def environments(self) -> Path:
+        """Python packages that addons need, by what is needed; may be deleted while no studio runs."""
+        return self.root / "environments"
+
+    @property
     def runs(self) -> Path:
         """Scratch folders of publishes: worker lock, what extractors wrote, the worker's log."""
         return self.root / "runs"

@@ -55,11 +55,19 @@ def reacts(name: str, *categories: str) -> Callable[[M], M]:
 class Reactions:
     """The reactions of one addon, their reader and their checkpoints."""
 
-    def __init__(self, addon: str, home: Home, reactions: list[Reaction], call: Callable[[str, Any], None]) -> None:
-        """`call` runs the method of that name with a fact."""
+    def __init__(
+        self,
+        addon: str,
+        home: Home,
+        reactions: list[Reaction],
+        call: Callable[[str, Any], None],
+        is_due: Callable[[EventReader], bool],
+    ) -> None:
+        """`call` runs the method of that name with a fact; `is_due` tells whether it is this process's turn at all."""
         self._addon = addon
         self._reactions = reactions
         self._call = call
+        self._is_due = is_due
         self._state = StateDb(home.state)
         self._reader: EventReader = open_reader(home)
         self._tries: dict[str, int] = {}
@@ -74,6 +82,8 @@ class Reactions:
 
     def run(self) -> None:
         """Handle everything that was committed since the last time."""
+        if not self._is_due(self._reader):
+            return
         for reaction in self._reactions:
             while self._page(reaction):
                 pass

@@ -35,13 +35,13 @@ def of_session(session: str, kind: str, permissions: Collection[str]) -> Rights:
     return Rights(tuple(publish), tuple(subscribe))
 
 
-def of_addon(session: str, bundle: str, addon: str, requests: Iterable[str]) -> Rights:
+def of_addon(session: str, bundle: str, addon: str, child: str, requests: Iterable[str]) -> Rights:
     """An addon in a process of its own: it serves its own subjects, and asks what it declared."""
     publish = [*_asking(session, {*requests, *_topics(()), "session.identify"}), "qi.feed.>"]
     subscribe = [
         f"_INBOX.{session}.>",
         f"qi.addon.{bundle}.{addon}.>",
-        f"qi.rpc.*.mesh.ping.addon_{addon}",
+        f"qi.rpc.*.mesh.ping.{child}",
         "qi.event.>",
         "qi.session.*.identity",
         "$SRV.>",

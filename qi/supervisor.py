@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, cast
 
 import pykka
@@ -188,6 +188,14 @@ class Supervisor:
                 del self._children[spec.name]
             raise
         self._runs(child, running)
+
+    def respec(self, name: str, **options: Any) -> None:
+        """Give a child other options from its next start on. Raises :class:`NotFound`."""
+        with self._lock:
+            child = self._children.get(name)
+            if child is None:
+                raise NotFound(f"there is no child '{name}'", name=name)
+            child.spec = replace(child.spec, options={**child.spec.options, **options})
 
     def stop_child(self, name: str, timeout_s: float = STOP_LIMIT_S) -> None:
         """Stop one child for good."""

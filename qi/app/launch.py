@@ -59,6 +59,8 @@ class LaunchConfig(BaseSettings):
     """Folders that hold addon folders, beside the bundled ones; separated like PATH."""
     addon_isolation: Literal["declared", "thread", "process"] = "declared"
     """Where addons run: as each declares, or all of them in one way."""
+    safe_mode: bool = False
+    """Start no addon but the providers: for when one of them does harm."""
     headless: bool = False
     """Never open a window or ask a question."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -14,8 +14,7 @@ import secrets
 import socket
 import threading
 import time
-from contextvars import copy_context
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +28,7 @@ from actors.db import Db
 from actors.folders import Folders
 from actors.gate import Gate
 from actors.history import History
+from actors.hosting import Host, Hosting, providers
 from actors.journal import Journal
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
@@ -36,12 +36,9 @@ from actors.rehearsals import Rehearsals
 from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
 from actors.studio import Outlook, StudioActor
-from events.blobs import Blobs
 from events.ids import new_id
-from events.record import Digest
 from qi import context
 from qi.actor import Actor
-from qi.addon import ROLES, AddonRecord, read_addon
 from qi.app import tls
 from qi.app.broker import Broker, Listen, Refused
 from qi.app.given_broker import GivenBroker
@@ -50,13 +47,12 @@ from qi.bus import Bus, Credentials
 from qi.checked import Checked
 from qi.child import InProcess
 from qi.context import STUDIO
-from qi.contracts.addons import ListAddons, ReportAddon
+from qi.contracts.addons import ListAddons
+from qi.contracts.auth import UseAuth
 from qi.contracts.bundles import BundleInfo, CreateBundle, GetBundle, PromoteBundle
-from qi.contracts.db import GetProject
+from qi.contracts.db import GetProject, UseDb
 from qi.contracts.gate import ReportRefusal
 from qi.contracts.publish import ResumeUnfinished
-from qi.contracts.session import StartSession
-from qi.contracts.settings import GetSettings
 from qi.contracts.studio import ChildInfo
 from qi.errors import Conflict, Invalid, NotFound, QiError
 from qi.graph import start_order
@@ -67,15 +63,13 @@ from qi.supervisor import Spec, Supervisor
 log = logging.getLogger("qi.studio")
 
 STOP_STAGE_S = 5.0
-ADDONS_LIMIT_S = 10.0
-"""For all addons together that are no providers; less than a command waits for a studio."""
 FIRST_BUNDLE = "base"
 
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
-    Checks, Rehearsals, StudioActor,
+    Checks, Rehearsals, Host, StudioActor,
 )  # fmt: skip
 
 
@@ -92,8 +86,7 @@ class Studio:
         self._lock = FileLock(self.home.lock)
         self._owner_token = secrets.token_urlsafe(32)
         self._broker: Broker | GivenBroker | None = None
-        self._guests: dict[str, StartSession] = {}
-        """What the session of each addon in a process of its own is opened with, by the name of its child."""
+        self._hosting = Hosting(self.home, config.addon_isolation, self._session_credentials)
         self._bus: Bus | None = None
         self._supervisor: Supervisor | None = None
 
@@ -159,6 +152,8 @@ class Studio:
         self._bus = Bus(broker.service, session=STUDIO, codec=Checked(), name="qi-studio", host=socket.gethostname())
         self._bus.start()
         self._supervisor = Supervisor(self._bus, self._start_process)
+        hosting = self._hosting
+        hosting.use(self._bus, self._supervisor)
         home = str(self.home.root)
         self._core(Journal, home=home)
         self._core(Sessions, home=home, owner=digest_of(self._owner_token))
@@ -166,12 +161,12 @@ class Studio:
         self._core(Addons, home=home, paths=[str(path) for path in self.config.addon_paths])
         self._core(Bundles, home=home)
         production = self._production()
-        records = self._records(production)
-        providers = self._providers(records)
-        for record in {record.name: record for record in providers.values()}.values():
-            self._addon(record, production, required=True)
-        self._core(Auth, home=home, provider=providers["auth"].name, bundle=production.id)
-        self._core(Db, home=home, provider=providers["db"].name, bundle=production.id)
+        chosen = providers(hosting.register(production))
+        for name in sorted({record.name for record in chosen.values()}):
+            hosting.start_provider(production, name)
+        hosting.providing = production.id
+        self._core(Auth, home=home, provider=chosen["auth"].name, bundle=production.id)
+        self._core(Db, home=home, provider=chosen["db"].name, bundle=production.id)
         self._core(Settings, home=home)
         self._core(Folders)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
@@ -179,12 +174,12 @@ class Studio:
         self._core(History, home=home)
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)
-        taken = {record.name for record in providers.values()}
-        others = []
-        for record in records:
-            if record.name not in taken and record.has_actor and not record.problem:
-                others.append(record)
-        self._others(others, production)
+        if not self.config.safe_mode:
+            hosting.start_all(production, production=True)
+        self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
+        for info in self._running_bus.request(ListAddons()).addons:
+            if info.problem:
+                self._problem(f"the addon '{info.name}' in {info.folder} cannot be used: {info.problem}")
         self._check_project()
         self._supervisor.watch()
         outlook = Outlook(
@@ -193,7 +188,7 @@ class Studio:
             stage=lambda: self.stage,
             children=self._children,
             broker_restarts=lambda: broker.restarts,
-            problems=lambda: self._problems,
+            problems=lambda: [*self._problems, *hosting.problems()],
             end=self.end,
             resume=self.resume_unfinished,
         )
@@ -247,89 +242,22 @@ class Studio:
             PromoteBundle(bundle=FIRST_BUNDLE, pointer="production", replaces="", reason=reason)
         )
 
-    def _records(self, production: BundleInfo) -> list[AddonRecord]:
-        """The pinned addons, laid out from the content store: what was pinned runs, whatever folders hold now."""
-        blobs = Blobs(self.home.blobs)
-        records = []
-        for pinned in production.addons:
-            folder = Path(pinned.path) if pinned.path else self.home.code / pinned.digest
-            if not pinned.path:
-                blobs.checkout(Digest(pinned.digest), folder)
-            records.append(read_addon(folder))
-        found = {info.name: info for info in self._running_bus.request(ListAddons()).addons}
-        for info in found.values():
-            if info.problem:
-                self._problem(f"the addon '{info.name}' in {info.folder} cannot be used: {info.problem}")
-        return records
-
-    def _providers(self, records: list[AddonRecord]) -> dict[str, AddonRecord]:
-        chosen: dict[str, AddonRecord] = {}
-        for role in ROLES:
-            having = [record for record in records if role in record.roles and not record.problem]
-            if len(having) != 1:
-                names = ", ".join(record.name for record in having) or "none"
-                every = "; ".join(
-                    f"{r.name} {r.version} ({', '.join(r.roles) or 'no role'}{'; ' + r.problem if r.problem else ''})"
-                    for r in records
-                )
-                raise Invalid(
-                    f"Qi needs exactly one addon with the role '{role}', production pins {len(having)}: {names}",
-                    remedy=f"promote a bundle that pins exactly one. Pinned are: {every or 'no addons at all'}",
-                    role=role,
-                    found=[record.name for record in having],
-                )
-            chosen[role] = having[0]
-        return chosen
-
-    def _others(self, records: list[AddonRecord], production: BundleInfo) -> None:
-        """Start what nobody depends on, all at once; one that hangs, even while it is imported, is not waited for."""
-        starts = {
-            record.name: threading.Thread(
-                target=copy_context().run, args=(self._addon, record, production), name=f"qi-{record.name}", daemon=True
-            )
-            for record in records
-        }
-        for start in starts.values():
-            start.start()
-        deadline = time.monotonic() + ADDONS_LIMIT_S
-        for name, start in starts.items():
-            start.join(max(0.0, deadline - time.monotonic()))
-            if start.is_alive():
-                self._addon_failed(name, f"it did not start within {ADDONS_LIMIT_S:.0f} s")
-
-    def _addon(self, record: AddonRecord, production: BundleInfo, *, required: bool = False) -> None:
+    def _moved(self, production: BundleInfo) -> None:
+        """Production is another bundle: its providers are asked from now on. On a thread of the hosting actor's."""
         assert self._supervisor is not None
-        where = record.isolation if self.config.addon_isolation == "declared" else self.config.addon_isolation
+        hosting = self._hosting
         try:
-            options = {
-                "folder": str(record.folder),
-                "bundle": production.id,
-                "addon": record.name,
-                "home": str(self.home.root),
-                # A provider starts before the settings service: it gets its defaults.
-                "settings": {} if required else self._slice(record.name),
-            }
-            child = f"addon_{record.name}"
-            self._guests[child] = StartSession(
-                id="", kind="addon", user=f"addon {record.name}", host=socket.gethostname(), bundle=production.id,
-                addon=record.name, requests=record.requests, permissions=record.permissions,
-            )  # fmt: skip
-            self._supervisor.start_child(Spec(child, "qi.addon:load_addon", options, where))
-        except Exception as error:
-            if required:
-                raise
-            self._addon_failed(record.name, str(error))
-        else:
-            self._running_bus.request(ReportAddon(name=record.name, status="running"))
-
-    def _addon_failed(self, name: str, problem: str) -> None:
-        self._problem(f"the addon '{name}' did not start: {problem}")
-        self._running_bus.request(ReportAddon(name=name, status="failed", problem=problem))
-
-    def _slice(self, addon: str) -> dict[str, object]:
-        values = self._running_bus.request(GetSettings(addon=addon)).values
-        found = values.get(addon, {})
-        return found if isinstance(found, dict) else {}
+            chosen = providers(hosting.register(production))
+        except Invalid as error:
+            self._problem(f"the providers of before stay: {error.message}")
+            return
+        for record in {record.name: record for record in chosen.values()}.values():
+            hosting.ensure(production, record.name, production=True).result()
+        for actor, use in ((Auth, UseAuth), (Db, UseDb)):
+            addon = chosen[actor.name].name
+            self._supervisor.respec(actor.name, provider=addon, bundle=production.id)
+            self._running_bus.request(use(bundle=production.id, addon=addon))
+        hosting.providing = production.id
 
     def _check_project(self) -> None:
         """A project asked for at the start must exist; better said now than at the first publish."""
@@ -358,10 +286,11 @@ class Studio:
     def _start_process(self, spec: Spec) -> InProcess:
         """A service speaks as the studio; an addon as itself, with what it declared."""
         assert self._broker is not None
-        guest = self._guests.get(spec.name)
-        if guest is None:
-            return InProcess(spec, self._broker.service, STUDIO)
-        session = new_id()
         with self._as_studio():
-            opened = self._running_bus.request(replace(guest, id=session))
-        return InProcess(spec, Credentials(self._broker.url, password=opened.token, ca=self._broker.ca), session)
+            addon = self._hosting.start_process(spec)
+        return addon if addon is not None else InProcess(spec, self._broker.service, STUDIO)
+
+    def _session_credentials(self) -> Credentials:
+        """How a process reaches the broker, still without its token."""
+        assert self._broker is not None
+        return Credentials(self._broker.url, ca=self._broker.ca)

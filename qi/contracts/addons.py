@@ -1,10 +1,10 @@
-"""Addons: which were found, which run, what each brings."""
+"""Addons that were found: what each is, and its content. How they run: :mod:`qi.contracts.hosting`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from qi.limits import Name, PathText, Prose
+from qi.limits import Name, PathText
 from qi.messages import STUDIO_ONLY, Done, Request, message
 
 
@@ -18,9 +18,8 @@ class AddonInfo:
     roles: tuple[str, ...]
     folder: str
     digest: str
-    status: str
-    """`found`, `running`, `failed` or `incompatible`."""
     problem: str = ""
+    """Why it cannot be used; empty when it can."""
     contributes: tuple[str, ...] = ()
     """`actor`, `settings`, `publish plugins` …"""
 
@@ -32,7 +31,7 @@ class AddonList:
 
 @message
 class ListAddons(Request[AddonList], topic="addon.list", needs="read"):
-    """Every addon that was found, with its status."""
+    """Every addon that was found in a folder."""
 
 
 @message
@@ -42,15 +41,6 @@ class StoreAddon(Request[AddonInfo], topic="addon.store", needs=STUDIO_ONLY, tim
     name: Name
     folder: PathText = ""
     """Where it lies; where it was found, when empty."""
-
-
-@message
-class ReportAddon(Request[Done], topic="addon.report", needs=STUDIO_ONLY):
-    """The studio tells how starting an addon went."""
-
-    name: Name
-    status: Name
-    problem: Prose = ""
 
 
 @message

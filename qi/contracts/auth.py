@@ -27,6 +27,14 @@ class Login(Request[LoggedIn], topic="auth.login", needs=PUBLIC, timeout_s=20.0)
 
 
 @message
+class UseAuth(Request[Done], topic="auth.use", needs=STUDIO_ONLY):
+    """From now on another addon has the role `auth`."""
+
+    bundle: Token
+    addon: Token
+
+
+@message
 class Logout(Request[Done], topic="auth.logout", needs=PUBLIC):
     """Forget a token, and end what it opened."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from qi.contracts.tracker import Entity, Link, Note, Product, Project, Representation, Task, Version
 from qi.limits import Items, Name, PageSize, PathText, Prose, Span, Text, Token
-from qi.messages import STUDIO_ONLY, Request, message
+from qi.messages import STUDIO_ONLY, Done, Request, message
 
 FrameRange = tuple[int, int] | None
 
@@ -274,6 +274,14 @@ class AddLink(Request[Link], topic="db.link.add", needs="publish.create"):
 class TrackerAnswer:
     value: Any
     """The reply of the asked request, as JSON."""
+
+
+@message
+class UseDb(Request[Done], topic="tracker.use", needs=STUDIO_ONLY):
+    """From now on another addon has the role `db`."""
+
+    bundle: Token
+    addon: Token
 
 
 @message

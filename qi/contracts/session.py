@@ -64,6 +64,8 @@ class StartSession(Request[Opened], topic="session.start", needs=STUDIO_ONLY):
     bundle: Token = ""
     addon: Token = ""
     """Of an addon: what it serves, and below what it asks for and may do."""
+    child: Token = ""
+    """Of an addon: the name under which its supervisor asks whether it is well."""
     requests: Annotated[tuple[Name, ...], Items(200)] = ()
     permissions: Annotated[tuple[Name, ...], Items(200)] = ()
 
@@ -103,6 +105,7 @@ class Admitted:
     """Seconds since the epoch after which the token opens nothing; 0: no limit."""
     bundle: str = ""
     addon: str = ""
+    child: str = ""
     requests: tuple[str, ...] = ()
     """Of an addon: the topics it declared."""
 

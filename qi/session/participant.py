@@ -14,18 +14,23 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from events.ids import new_id
 from qi import context
 from qi.bus import Bus, Credentials
 from qi.codec import Codec
 from qi.contracts.auth import LoggedIn, Login
+from qi.contracts.hosting import EnsureAddon
 from qi.contracts.session import Beat, EndSession, NewerBundle, OpenSession, SessionInfo
 from qi.errors import QiError, Unauthenticated, Unavailable
 from qi.home import Home
+from qi.messages import Request, to_addon
 from qi.wire import Message
 
 log = logging.getLogger("qi.session")
+
+R = TypeVar("R")
 
 BEAT_EVERY_S = 3.0
 BEAT_LIMIT_S = 5.0
@@ -60,6 +65,8 @@ class Participant:
         self._beat_every_s = beat_every_s
         self.host = socket.gethostname()
         self.bus = Bus(credentials, session=self.session, codec=codec, name=f"qi-{kind}", host=self.host)
+        self._serving: set[str] = set()
+        """Addons that were asked to run."""
         self._leaving = threading.Event()
         self._beats: threading.Thread | None = None
         self.detached = False
@@ -98,6 +105,25 @@ class Participant:
         # What this connection may do was settled when it was made.
         self.bus.renew()
         return done
+
+    def ask(self, message: Request[R], addon: str, *, timeout_s: float | None = None) -> R:
+        """Ask an addon, as this session's bundle pins it, and wait; it is started when it does not run. Raises QiError.
+
+        A request that nobody took is sent again; one that was taken never is.
+        """
+        if addon not in self._serving:
+            self._ensure(addon)
+        to = to_addon(self._bundle, addon)
+        try:
+            return self.bus.request(message, to=to, timeout_s=timeout_s)
+        except Unavailable:
+            self._ensure(addon)
+            return self.bus.request(message, to=to, timeout_s=timeout_s)
+
+    def _ensure(self, addon: str) -> None:
+        self._serving.discard(addon)
+        self.bus.request(EnsureAddon(name=addon))
+        self._serving.add(addon)
 
     def _open(self) -> SessionInfo:
         info = self.bus.request(

@@ -29,7 +29,6 @@ class Settings(SettingsModel):
 def test_the_bundled_addons_are_found_with_what_they_bring(studio: RunningStudio) -> None:
     found = {info.name: info for info in studio.bus.request(ListAddons()).addons}
     assert found["local"].roles == ("auth", "db")
-    assert found["local"].status == "running"
     assert "publish plugins" in found["media"].contributes
     assert all(len(info.digest) == 64 for info in found.values())
 

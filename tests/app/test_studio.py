@@ -19,9 +19,9 @@ import pytest
 from events.ids import new_id
 from qi.app.join import join, running
 from qi.app.launch import read_launch_config
-from qi.contracts.addons import ListAddons
 from qi.contracts.bundles import CreateBundle, GetBundle, PromoteBundle
 from qi.contracts.db import ListProjects
+from qi.contracts.hosting import GetAddons
 from qi.contracts.studio import GetStatus, StopStudio
 from qi.errors import Conflict, Forbidden, Invalid, Unavailable
 from qi.home import Home
@@ -123,11 +123,12 @@ def test_addons_that_do_not_load_are_reported_and_stop_nobody(tmp_path: Path) ->
     """,
     )
     with start_studio(tmp_path / "home", environment={"QI_ADDON_PATHS": str(more)}) as studio:
-        found = {info.name: info for info in studio.bus.request(ListAddons()).addons}
-        assert {name: info.status for name, info in found.items()} == {
+        found = {run.name: run for run in studio.bus.request(GetAddons()).addons}
+        assert {name: run.status for name, run in found.items()} == {
             "broken": "failed", "leaving": "failed", "odd": "failed", "quits": "failed", "misset": "failed",
-            "fine": "running", "local": "running", "media": "found",
+            "fine": "enabled", "local": "enabled", "media": "enabled",
         }  # fmt: skip
+        assert [found[name].stage for name in ("fine", "local", "media")] == ["started", "started", "registered"]
         assert "SyntaxError" in found["broken"].problem
         status = studio.bus.request(GetStatus())
         assert len(status.problems) == 5
@@ -147,7 +148,7 @@ def test_addons_that_hang_are_given_up_together_after_their_time(tmp_path: Path)
     """)  # fmt: skip
     addon(more, "stuck", code="import time\ntime.sleep(600)\n")
     with start_studio(tmp_path / "home", environment={"QI_ADDON_PATHS": str(more)}) as studio:
-        found = {info.name: info for info in studio.bus.request(ListAddons()).addons}
+        found = {run.name: run for run in studio.bus.request(GetAddons()).addons}
         for name in ("hangs", "stuck"):
             assert found[name].status == "failed"
             assert "did not start" in found[name].problem

@@ -41,7 +41,7 @@ GREET = Reaction("greet", frozenset({"user"}), "greet")
 
 
 def reactions(log: Log, call) -> Reactions:
-    return Reactions("friendly", log.home, [GREET], call)
+    return Reactions("friendly", log.home, [GREET], call, lambda _: True)
 
 
 def test_a_new_reaction_starts_at_the_head_and_then_misses_nothing(log: Log) -> None:

@@ -14,7 +14,7 @@ from events.blobs import Blobs
 from events.errors import QiError
 from events.ids import new_id
 from events.record import Digest
-from qi.addon import read_addon
+from qi.addon_record import read_addon
 from qi.contracts.bundles import CreateBundle
 from qi.contracts.db import CreateEntity, CreateProject
 from qi.contracts.publish import ListFiles, Remap

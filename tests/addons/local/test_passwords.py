@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qi.addon import bundled_addons
+from qi.addon_record import bundled_addons
 from qi.errors import Invalid, Unauthenticated
 
 sys.path.insert(0, str(bundled_addons() / "local" / "lib"))
