@@ -26,7 +26,7 @@ from events.store import Append
 STREAM = stream_name("log", "adoptions")
 
 
-@event("log.adopted")
+@event("log.adopted", erasable=("reason",))
 class LogAdopted(DomainEvent):
     """The events before this one come from another file than the one that was in use."""
 

@@ -20,7 +20,7 @@ class AddonPin:
     """Source folder on the developer's machine; dev bundles only."""
 
 
-@event("bundle.created")
+@event("bundle.created", erasable=("reason",))
 class BundleCreated(DomainEvent):
     """A dev bundle came to be."""
 
@@ -36,7 +36,7 @@ class BundleCreated(DomainEvent):
     """Id of the bundle it is a clone of; empty when it is none."""
 
 
-@event("bundle.addon_changed")
+@event("bundle.addon_changed", erasable=("reason",))
 class BundleAddonChanged(DomainEvent):
     """An addon was pinned, pinned otherwise, or taken out."""
 
@@ -50,7 +50,7 @@ class BundleAddonChanged(DomainEvent):
     """Why; may be empty."""
 
 
-@event("bundle.variable_changed")
+@event("bundle.variable_changed", erasable=("old", "new", "reason"))
 class BundleVariableChanged(DomainEvent):
     """A variable of the environment was set, changed or taken out."""
 
@@ -64,12 +64,12 @@ class BundleVariableChanged(DomainEvent):
     """Why; may be empty."""
 
 
-@event("bundle.settings_changed")
+@event("bundle.settings_changed", erasable=("old", "new", "reason"))
 class BundleSettingsChanged(Difference):
     """One path of the bundle's settings scope changed."""
 
 
-@event("bundle.frozen")
+@event("bundle.frozen", erasable=("reason",))
 class BundleFrozen(DomainEvent):
     """From here on the bundle never changes."""
 
@@ -81,7 +81,7 @@ class BundleFrozen(DomainEvent):
     """Why; may be empty."""
 
 
-@event("bundle.archived")
+@event("bundle.archived", erasable=("reason",))
 class BundleArchived(DomainEvent):
     """Put away: nothing new may refer to it. Replays still find it."""
 
@@ -91,7 +91,7 @@ class BundleArchived(DomainEvent):
     """Why."""
 
 
-@event("bundle.restored")
+@event("bundle.restored", erasable=("reason",))
 class BundleRestored(DomainEvent):
     """Taken out again, as what it was before it was put away."""
 
@@ -99,7 +99,7 @@ class BundleRestored(DomainEvent):
     """Why."""
 
 
-@event("bundle.deleted")
+@event("bundle.deleted", erasable=("reason",))
 class BundleDeleted(DomainEvent):
     """Nobody finds it any more, and its name is free. What it was stays in the log."""
 
@@ -109,7 +109,7 @@ class BundleDeleted(DomainEvent):
     """Why."""
 
 
-@event("bundle.checked")
+@event("bundle.checked", erasable=("problems",))
 class BundleChecked(DomainEvent):
     """It was loaded in a process of its own, its addons' tests ran, its settings were resolved."""
 
@@ -127,7 +127,7 @@ class BundleChecked(DomainEvent):
     duration_ms: int
 
 
-@event("pin.set")
+@event("pin.set", erasable=("label", "reason"))
 class BundlePinned(DomainEvent):
     """A project or an entity uses a bundle of its own instead of production."""
 
@@ -147,7 +147,7 @@ class BundlePinned(DomainEvent):
     """Why."""
 
 
-@event("pin.cleared")
+@event("pin.cleared", erasable=("reason",))
 class BundleUnpinned(DomainEvent):
     """It uses production again."""
 
@@ -157,7 +157,7 @@ class BundleUnpinned(DomainEvent):
     """Why."""
 
 
-@event("pointer.hold_lifted")
+@event("pointer.hold_lifted", erasable=("reason",))
 class HoldLifted(DomainEvent):
     """After somebody went back: automatic promotions are allowed again."""
 
@@ -165,7 +165,7 @@ class HoldLifted(DomainEvent):
     """Why."""
 
 
-@event("pointer.check_required")
+@event("pointer.check_required", erasable=("reason",))
 class CheckRequired(DomainEvent):
     """From here on only bundles that were checked and found good may come here, or that is asked no more."""
 
@@ -174,7 +174,7 @@ class CheckRequired(DomainEvent):
     """Why."""
 
 
-@event("pointer.moved")
+@event("pointer.moved", erasable=("reason",))
 class PointerMoved(DomainEvent):
     """`production` or `staging` points at another bundle."""
 

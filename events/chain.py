@@ -1,13 +1,16 @@
 """The proof of the log: each event's hash covers its header, the digest of its payload and the hash before it.
 
 `digest = SHA-256(payload)`, `hash = SHA-256(previous hash ‖ header ‖ digest)`. The payload is covered through its
-digest alone, so one that is blanked later leaves the chain whole. Any thread.
+digest alone, so one that is blanked later leaves the chain whole. An event `log.redacted` behind it holds the digest of
+what was left of it: so a payload that was blanked otherwise is found. Any thread.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+
+import msgspec
 
 from events.errors import CorruptLog
 from events.record import BEFORE_FIRST, Position
@@ -21,6 +24,17 @@ EMPTY = Head(BEFORE_FIRST, GENESIS.hex())
 
 MEND = "Stop the studio; `qi log repair` saves what is good, `qi log adopt` puts that or a backup in its place."
 """What to do about a damaged log."""
+
+
+REDACTED = "log.redacted"
+
+
+class _Redaction(msgspec.Struct):
+    position: int
+    left: str
+
+
+_redaction = msgspec.json.Decoder(_Redaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ def verify(reader: EventReader, signed: Head | None = None) -> Verified:
     Raises :class:`CorruptLog` with the first position that is missing or was changed.
     """
     position, previous = 0, GENESIS
+    blanked = redactions(reader)
     signed_position = signed.position if signed else -1
     signed_hash = bytes.fromhex(signed.hash) if signed else b""
     digest_of = sha256
@@ -64,7 +79,9 @@ def verify(reader: EventReader, signed: Head | None = None) -> Verified:
                 # Inlined `chained`: a call for each of a million events costs a tenth of the whole proof.
                 previous = digest_of(previous + head + digest).digest()
                 if previous != proof or digest_of(data).digest() != digest or found != position:
-                    raise broken(position, found, digest_of(data).digest() != digest)
+                    is_other = blanked.get(position, digest) != digest_of(data).digest()
+                    if previous != proof or found != position or is_other:
+                        raise broken(position, found, is_other)
                 if position == signed_position and proof != signed_hash:
                     raise other_than_signed(position)
         except TypeError as error:  # a column holds nothing at all
@@ -76,6 +93,31 @@ def verify(reader: EventReader, signed: Head | None = None) -> Verified:
     if signed_position == 0 and signed_hash != GENESIS:
         raise other_than_signed(0)
     return Verified(position, Position(position), previous.hex())
+
+
+def redactions(reader: EventReader) -> dict[int, bytes]:
+    """Position of each event that was blanked → digest of what was left of its payload.
+
+    Proved by no more than being read: whoever walks the chain proves these events, too.
+    """
+    found: dict[int, bytes] = {}
+    after = BEFORE_FIRST
+    while page := reader.rows(after, PAGE_EVENTS, frozenset({"log"}), ("position", "type", "data")):
+        for position, kind, data in page:
+            if kind == REDACTED:
+                note_redaction(found, position, data)
+        after = page[-1][0]
+    return found
+
+
+def note_redaction(found: dict[int, bytes], position: int, data: str | bytes) -> None:
+    """Add what the payload of a redaction at `position` says; only of an earlier event it can say something."""
+    try:
+        said = _redaction.decode(data)
+        if 0 < said.position < position:
+            found[said.position] = bytes.fromhex(said.left)
+    except (msgspec.DecodeError, ValueError):
+        return
 
 
 def compare(reader: EventReader, signed: Head) -> None:

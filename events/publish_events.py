@@ -42,7 +42,7 @@ class Remap:
     """Where it lies now."""
 
 
-@event("publish.requested")
+@event("publish.requested", erasable=("comment",))
 class PublishRequested(DomainEvent):
     """Somebody asked for it. This pins everything that the outcome depends on."""
 
@@ -106,7 +106,7 @@ class WorkerEnded(DomainEvent):
     """Null when nobody saw it end; below 0 for a signal."""
 
 
-@event("publish.steps_recorded")
+@event("publish.steps_recorded", erasable=("steps.*.message", "steps.*.records"))
 class StepsRecorded(DomainEvent):
     """A batch of steps that came before `reserved`: they change nothing outside, so intents are not needed."""
 
@@ -153,7 +153,7 @@ class StepStarted(DomainEvent):
     """pyblish order: 2 extract, 3 integrate."""
 
 
-@event("publish.step_finished")
+@event("publish.step_finished", erasable=("message", "records"))
 class StepFinished(DomainEvent):
     """The outcome of a step that was started."""
 
@@ -223,7 +223,7 @@ class PublishSucceeded(DomainEvent):
     """All is done."""
 
 
-@event("publish.failed")
+@event("publish.failed", erasable=("message", "remedy", "detail"))
 class PublishFailed(DomainEvent):
     """A step went wrong in a known way."""
 
@@ -239,7 +239,7 @@ class PublishFailed(DomainEvent):
     """Digest of the whole story (traceback, records); empty for none."""
 
 
-@event("publish.cancelled")
+@event("publish.cancelled", erasable=("reason",))
 class PublishCancelled(DomainEvent):
     """Somebody called it off."""
 
@@ -249,7 +249,7 @@ class PublishCancelled(DomainEvent):
     """Why; may be empty."""
 
 
-@event("publish.interrupted")
+@event("publish.interrupted", erasable=("reason",))
 class PublishInterrupted(DomainEvent):
     """Its worker is gone and nothing of it is left to wait for."""
 
@@ -257,7 +257,7 @@ class PublishInterrupted(DomainEvent):
     """How that was found."""
 
 
-@event("publish.unknown")
+@event("publish.unknown", erasable=("message",))
 class PublishUnknown(DomainEvent):
     """Nobody can tell whether a step took effect: a person decides."""
 

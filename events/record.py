@@ -80,6 +80,8 @@ class DomainEvent:
 
     event_type: ClassVar[str]
     event_schema: ClassVar[int]
+    event_erasable: ClassVar[tuple[str, ...]]
+    """Fields that a redaction may blank, because no decision rests on them; `steps.*.message` reaches into a list."""
 
 
 E = TypeVar("E")
@@ -88,14 +90,18 @@ TYPES: dict[str, type[Any]] = {}
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def event(name: str, *, schema: int = 1) -> Callable[[type[E]], type[E]]:
-    """Make a class a frozen keyword-only dataclass and register it as the event `name` (dotted, past tense)."""
+def event(name: str, *, schema: int = 1, erasable: tuple[str, ...] = ()) -> Callable[[type[E]], type[E]]:
+    """Make a class a frozen keyword-only dataclass and register it as the event `name` (dotted, past tense).
+
+    Of its fields those that are `erasable` may be blanked later: see :mod:`events.redaction`.
+    """
 
     def register(cls: type[E]) -> type[E]:
         # Slots, because a fold makes millions of them.
         made = dataclass(frozen=True, kw_only=True, slots=True)(cls)
         made.event_type = name  # type: ignore[attr-defined]
         made.event_schema = schema  # type: ignore[attr-defined]
+        made.event_erasable = erasable  # type: ignore[attr-defined]
         if TYPES.setdefault(name, made).__qualname__ != made.__qualname__:
             raise RuntimeError(f"two classes claim the event type {name}")
         TYPES[name] = made

@@ -10,7 +10,7 @@ from events.record import DomainEvent, StreamName, event, stream_name
 NAMELESS: Final = stream_name("session", "unknown")
 
 
-@event("session.refused")
+@event("session.refused", erasable=("subject", "reason", "address"))
 class SessionRefused(DomainEvent):
     """Somebody was kept out, or kept from a subject that is not his."""
 

@@ -18,7 +18,7 @@ class RehearsalStarted(DomainEvent):
     """Ids of the publishes that are tried, newest first."""
 
 
-@event("rehearsal.tried")
+@event("rehearsal.tried", erasable=("label", "first", "causes"))
 class PublishTried(DomainEvent):
     """One of them was tried."""
 
@@ -41,7 +41,7 @@ class RehearsalFinished(DomainEvent):
     """All were tried."""
 
 
-@event("rehearsal.interrupted")
+@event("rehearsal.interrupted", erasable=("reason",))
 class RehearsalInterrupted(DomainEvent):
     """It did not come to its end."""
 

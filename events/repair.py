@@ -17,13 +17,27 @@ from tempfile import TemporaryDirectory
 from typing import cast
 from urllib.parse import quote
 
-from events.chain import GENESIS, MEND, broken, chained, cut_off, header, other_than_signed, verify
+import msgspec
+
+from events.chain import (
+    GENESIS,
+    MEND,
+    REDACTED,
+    broken,
+    chained,
+    cut_off,
+    header,
+    note_redaction,
+    other_than_signed,
+    verify,
+)
 from events.errors import CorruptLog, NotFound
-from events.record import Position
-from events.sqlite import SqliteReader, explained, made_whole, require_kind, write_anew
-from events.store import COLUMNS, PAGE_EVENTS, Head, StoredRow, decode_meta
+from events.record import Micros, NewEvent, Position, StreamName
+from events.sqlite import SqliteReader, SqliteStore, explained, made_whole, require_kind, write_anew
+from events.store import COLUMNS, PAGE_EVENTS, Append, Head, StoredRow, decode_meta
 
 _ROWS = f"SELECT {', '.join(COLUMNS)} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608 - constants only
+_TOLD = f"SELECT {', '.join(COLUMNS)} FROM event WHERE CAST(type AS BLOB) = ? ORDER BY position"  # noqa: S608 - constants only
 _SHAPE = (int, str, str, int, str, int, int, int, str, str, bytes, bytes)
 
 
@@ -32,7 +46,7 @@ class Repaired:
     """What a repair kept, and where the damage begins."""
 
     events: int
-    """How many are in the new file: positions 1 to `events`."""
+    """How many are in the new file: positions 1 to `events`; redactions told again among them."""
     hash: str
     """Of the last of them."""
     first_bad: Position | None
@@ -75,6 +89,7 @@ def repair(damaged: Path, new: Path, signed: Head | None = None) -> Repaired:
         if damage is None and signed is not None and found.proved < signed.position:
             damage = cut_off(found.proved, signed.position)
         write_anew(partial, islice(_good(db), found.whole))
+        _tell_again(partial, db, found.whole)
         with SqliteReader(partial) as reader:
             proof = verify(reader)
     first_bad = Position(int(damage.data["position"])) if damage else None
@@ -127,6 +142,7 @@ def _goes_on(db: sqlite3.Connection, command: str, began: int, proved: int) -> b
 def _good(db: sqlite3.Connection) -> Iterator[StoredRow]:
     """Every row from the first on that proves itself. Raises :class:`CorruptLog` at the first that does not."""
     position, previous = 0, GENESIS
+    blanked = {place: left for place, (left, _) in _redactions(db).items()}
     while page := _page(db, position, PAGE_EVENTS):
         for found in page:
             wanted = position + 1
@@ -134,13 +150,41 @@ def _good(db: sqlite3.Connection) -> Iterator[StoredRow]:
             if row is None:
                 raise broken(wanted, wanted, payload=False)
             digest = sha256(row[9].encode()).digest()
-            if row[0] != wanted or digest != row[10]:
-                raise broken(wanted, row[0], digest != row[10])
-            previous = chained(previous, header(*row[:9]), digest)
+            is_other = digest not in (row[10], blanked.get(wanted))
+            if row[0] != wanted or is_other:
+                raise broken(wanted, row[0], is_other)
+            previous = chained(previous, header(*row[:9]), row[10])
             if previous != row[11]:
                 raise broken(wanted, wanted, payload=False)
             position = wanted
             yield row
+
+
+def _redactions(db: sqlite3.Connection) -> dict[int, tuple[bytes, StoredRow]]:
+    """Position of each event that was blanked → digest of what was left of it, and the event that says so; as far as
+    they can be read, also from behind the damage."""
+    found: dict[int, tuple[bytes, StoredRow]] = {}
+    try:
+        for read in db.execute(_TOLD, (REDACTED.encode(),)):
+            row = _typed(read)
+            if row is not None and sha256(row[9].encode()).digest() == row[10]:
+                noted: dict[int, bytes] = {}
+                note_redaction(noted, row[0], row[9])
+                found |= {place: (left, row) for place, left in noted.items()}
+    except sqlite3.DatabaseError:
+        return found
+    return found
+
+
+def _tell_again(made: Path, db: sqlite3.Connection, whole: int) -> None:
+    """Of events that were kept as they were blanked, while the event that says so lies behind the damage."""
+    rows = {row[0]: row for place, (_, row) in _redactions(db).items() if place <= whole < row[0]}
+    if rows:
+        with closing(SqliteStore(made)) as store:
+            for _, row in sorted(rows.items()):
+                said = msgspec.json.decode(row[9])
+                again = NewEvent(StreamName(row[2]), row[4], said, row[5], row[1], Micros(row[6]))
+                store.append(Append((again,), meta=decode_meta(row[8])))
 
 
 def _page(db: sqlite3.Connection, after: int, limit: int) -> list[tuple[object, ...]]:

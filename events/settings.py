@@ -48,7 +48,7 @@ class Difference(DomainEvent):
     """The addon version whose settings schema `new` was written in."""
 
 
-@event("settings.changed")
+@event("settings.changed", erasable=("old", "new", "reason"))
 class SettingsChanged(Difference):
     """In a stream `settings-project_<id>` or `settings-user_<id>`."""
 

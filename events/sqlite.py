@@ -143,6 +143,12 @@ class SqliteReader:
         missing = NotFound(f"the log holds no event at position {position}", position=position)
         return self._one(_BY_POSITION, position, missing)
 
+    def names(self, digest: str) -> bool:
+        """Whether any payload holds this text. Reads the whole log."""
+        with explained(self.path):
+            sql = "SELECT EXISTS (SELECT 1 FROM event WHERE instr(data, ?))"
+            return bool(self._db.execute(sql, (digest,)).fetchone()[0])
+
     def versions(self, streams: Iterable[StreamName]) -> dict[StreamName, Version]:
         with explained(self.path):
             found = self._db.execute(_VERSIONS, (_list(streams),)).fetchall()

@@ -41,7 +41,7 @@ class UserAdded(DomainEvent):
     """Unique among users, however it is typed."""
 
 
-@event("user.role_granted")
+@event("user.role_granted", erasable=("reason",))
 class RoleGranted(DomainEvent):
     """The user has a role from here on. Who granted it is in the event's meta."""
 
@@ -51,7 +51,7 @@ class RoleGranted(DomainEvent):
     """Why; may be empty."""
 
 
-@event("user.role_revoked")
+@event("user.role_revoked", erasable=("reason",))
 class RoleRevoked(DomainEvent):
     """The user has a role no more. Who revoked it is in the event's meta."""
 
@@ -61,7 +61,7 @@ class RoleRevoked(DomainEvent):
     """Why; may be empty."""
 
 
-@event("user.logins_ended")
+@event("user.logins_ended", erasable=("reason",))
 class LoginsEnded(DomainEvent):
     """Whatever had been opened in the user's name was ended. Who did it is in the event's meta."""
 

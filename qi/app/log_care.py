@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import importlib
+import pkgutil
 import socket
 import time
 from collections.abc import Iterator
@@ -11,9 +13,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+import events
 from events.adoption import Adopted, adopt
 from events.chain import verify
 from events.head import HeadFile
+from events.record import Position
+from events.redaction import Redacted, redact
 from events.repair import Repaired, repair
 from events.sqlite import SqliteReader
 from qi.app.join import running
@@ -78,6 +83,22 @@ def adopt_log(config: LaunchConfig, file: Path, reason: str) -> Adopted:
         return adopt(
             file, home.events, home.keys, home.state,
             reason=reason, account=getpass.getuser(), host=socket.gethostname(),
+        )  # fmt: skip
+
+
+def redact_log(config: LaunchConfig, position: int, fields: tuple[str, ...], reason: str) -> Redacted:
+    """Blank what is erasable of one event of the home's log. Raises as :func:`repair_log` and
+    :func:`events.redaction.redact`."""
+    # Which fields those are is read off the event types.
+    for module in pkgutil.iter_modules(events.__path__):
+        importlib.import_module(f"events.{module.name}")
+    home = Home(config.home)
+    if not home.events.exists():
+        raise NotFound(f"there is no log in {home.root}", remedy="name its home with --home")
+    with _stopped(home):
+        return redact(
+            home.events, home.keys, home.blobs, home.views, Position(position), fields=fields, reason=reason,
+            account=getpass.getuser(), host=socket.gethostname(),
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from events.sqlite import SqliteReader
 from qi.app.cli.main import main
 from qi.contracts.log import BackupLog, VerifyLog
 from qi.contracts.publish import ListPublishes
-from qi.contracts.settings import PatchSettings, Setting
+from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import CorruptLog
 from qi.testing.fixtures import Said
 from qi.testing.studio import RunningStudio, start_studio
@@ -253,3 +253,25 @@ def test_an_adoption_that_is_killed_leaves_a_home_that_waits_for_it(
     with start_studio(home) as studio:
         assert len(studio.events(type="log.adopted")) == 1
     assert json.loads((home / "keys" / "head.json").read_text())["position"] > 1
+
+
+def test_a_secret_that_leaked_into_a_setting_is_blanked(home: Path, command: Command) -> None:
+    with start_studio(home) as studio:
+        where = "media.colour_space"
+        before = studio.bus.request(GetSettings(path=where)).values[where]
+        change = PatchSettings(scope="user", settings=(Setting(path=where, value="hunter2"),), command=new_id())
+        leaked = studio.bus.request(change).position
+        studio.bus.request(PatchSettings(scope="user", unset=(where,), command=new_id()))
+        refused = command("log", "redact", str(leaked), "--reason", "it leaked", "--yes")
+        assert (refused.code, "a studio runs" in refused.err) == (4, True)
+    done = command("log", "redact", str(leaked), "--reason", "it leaked", "--yes")
+    assert done.code == 0, done.err
+    assert "new blanked" in done.out
+    assert command("log", "redact", str(leaked + 1), "--field", "old", "--reason", "it too", "--yes", "--json").code == 0
+    for path in home.rglob("*"):
+        assert not path.is_file() or b"hunter2" not in path.read_bytes(), path
+    assert command("log", "verify").code == 0
+    with start_studio(home) as studio:
+        assert studio.bus.request(GetSettings(path=where)).values[where] == before
+        assert [event.data["reason"] for event in studio.events(type="log.redacted")] == ["it leaked", "it too"]
+        studio.bus.request(VerifyLog())

@@ -96,6 +96,29 @@ def adopt(
         line(f"the log before it is kept as {done.before}; events it is known to have had beyond these: {done.lost}")
 
 
+@verbs.command("redact")
+def redact(
+    position: Annotated[int, typer.Argument(help="Of the event, as `qi history` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the log.")],
+    field: Annotated[list[str] | None, typer.Option(help="Only this part of it; may be repeated.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Blank what should never have been recorded: values, reasons, messages. The studio must be stopped."""
+    from qi.app.log_care import redact_log
+
+    if not yes and not typer.confirm(f"What event {position} says is gone for good then. Go on?"):
+        raise typer.Abort
+    done = redact_log(launch_config(), position, tuple(field or ()), reason)
+    if as_json:
+        document(done)
+        return
+    line(f"event {done.position} ({done.type} of {done.stream}): {', '.join(done.fields)} blanked")
+    if done.blobs:
+        line(f"with it went {done.blobs} contents that nothing else named")
+    line(f"the chain still holds; event {done.told_at} tells of it. Backups made before still have what was blanked.")
+
+
 @verbs.command("export")
 def export(
     stream: Annotated[str, typer.Option(help="Only this stream.")] = "",
