@@ -3,7 +3,8 @@
 Three kinds of tokens exist, all opaque and kept as digests: the owner's, new with every start of the studio and taken
 from this machine only; a log-in's, which opens sessions of its user until it is forgotten or expires; and a session's,
 which opens that one session until it ends. A guest brings a secret of its own, which opens nothing but tells it from
-other guests. The first secret that a session id was admitted with is the only one it is ever admitted with.
+other guests. The first secret that a session id was admitted with is the only one it is ever admitted with; the owner's
+of one start stands for his of another.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ log = logging.getLogger("qi.sessions")
 
 BEAT_LIMIT_S = 15.0
 SWEEP_EVERY_S = 1.0
+STANDSTILL_S = 5.0
+"""Between two sweeps lies no more, unless this process itself stood still."""
 TOKEN_DAYS = 30
 OWNER_ROLE = "admin"
 WORKER_PERMISSIONS = frozenset({"read", "publish.create"})
@@ -105,8 +108,11 @@ class Sessions(Actor):
         self._state = StateDb(self._home.state)
         self._sessions: dict[str, Kept] = {}
         self._beats: dict[str, float] = {}
+        self._swept = time.monotonic()
         self._claims: dict[str, str] = {}
         """Session id → digest of the secret that it was first admitted with."""
+        self._owners: set[str] = set()
+        """Ids of sessions that were the owner's in an earlier run."""
         self._restore()
 
     def teardown(self) -> None:
@@ -126,7 +132,9 @@ class Sessions(Actor):
             raise Unauthenticated("only the studio itself speaks under this name")
         secret = digest_of(message.secret)
         known = self._claims.get(message.id)
-        if known is not None and not secrets.compare_digest(known, secret):
+        # The owner's token is new with every start of the studio, and his sessions go on.
+        is_owners = message.id in self._owners and secret == self._owner
+        if known is not None and not is_owners and not secrets.compare_digest(known, secret):
             raise Unauthenticated("another token opened this session")
         admitted = self._known_as(message, secret)
         self._claims[message.id] = secret
@@ -266,7 +274,12 @@ class Sessions(Actor):
     @every(SWEEP_EVERY_S)
     def sweep(self) -> None:
         """Notice who went without a word: a silent link, or a dead process on this machine."""
-        limit = time.monotonic() - BEAT_LIMIT_S
+        now = time.monotonic()
+        if now - self._swept > STANDSTILL_S or not self._bus.connected:
+            # The machine slept, or the broker stood still: nobody could have been heard.
+            self._beats = dict.fromkeys(self._beats, now)
+        self._swept = now
+        limit = now - BEAT_LIMIT_S
         for kept in list(self._sessions.values()):
             info = kept.info
             if info.kind == "addon":
@@ -330,6 +343,8 @@ class Sessions(Actor):
         for session, stored in self._state.items("sessions"):
             kept = msgspec.convert(stored["kept"], Kept)
             self._claims[session] = kept.secret
+            if kept.owner:
+                self._owners.add(session)
             if stored["run"] == self._owner and not stored["over"]:
                 self._sessions[session] = kept
                 self._beats[session] = time.monotonic()

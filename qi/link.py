@@ -151,6 +151,7 @@ class Link:
                 self._on_loop(self._close(), STOP_LIMIT_S)
             except (TimeoutError, nats.errors.Error, OSError) as error:
                 log.warning("the connection did not close cleanly: %s", error or type(error).__name__)
+            self._loop.call_soon_threadsafe(self._client.abort)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(STOP_LIMIT_S)
         self._give_up_waiting()
@@ -373,6 +374,7 @@ class Link:
             await asyncio.wait_for(self._client.close(), WATCHDOG_FLUSH_S)
         except Exception as error:  # noqa: BLE001 - it is thrown away in any case
             self._problems.append(f"close: {type(error).__name__}: {error}")
+        self._client.abort()
         try:
             await self._connect()
         except Exception as error:  # noqa: BLE001 - the next round of the watchdog tries again

@@ -39,6 +39,8 @@ STOP_LIMIT_S = 5.0
 SWEEP_EVERY_S = 0.25
 PING_EVERY_S = 5.0
 HANG_AFTER_S = 30.0
+STANDSTILL_S = 5.0
+"""A round that comes so late tells that the whole process stood still."""
 INTENSITY = 5
 INTENSITY_WINDOW_S = 60.0
 BACKOFF_FIRST_S = 0.1
@@ -166,6 +168,7 @@ class Supervisor:
         self._start_process = start_process
         self._ping_every_s = ping_every_s
         self._hang_after_s = hang_after_s
+        self._standstill_s = min(STANDSTILL_S, hang_after_s / 2)
         self._children: dict[str, Child] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -270,11 +273,18 @@ class Supervisor:
             self.left_behind += child.spec.where == "thread"
 
     def _watch(self) -> None:
+        looked = time.monotonic()
         while not self._stopping:
             self._wake.wait(SWEEP_EVERY_S)
             self._wake.clear()
+            now = time.monotonic()
             with self._lock:
                 children = list(self._children.values())
+                if now - looked > self._standstill_s:
+                    # The machine slept, or this process was stopped: nobody could have answered a ping.
+                    for child in children:
+                        child.ping, child.pinged_at, child.heard_at = None, now, now
+            looked = now
             for child in children:
                 try:
                     self._look_after(child)

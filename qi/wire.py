@@ -114,6 +114,11 @@ class Wire(Client):
             raise nats.errors.Error("nats: the reader is dead")
         await self.flush(timeout_s)
 
+    def abort(self) -> None:
+        """Let go of the socket, and of what it did not take: a peer that reads no more would keep both for ever."""
+        if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:
+            self._writer.transport.abort()
+
     @property
     def _writer(self) -> asyncio.StreamWriter:
         assert isinstance(self._transport, TcpTransport)

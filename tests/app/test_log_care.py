@@ -267,7 +267,8 @@ def test_a_secret_that_leaked_into_a_setting_is_blanked(home: Path, command: Com
     done = command("log", "redact", str(leaked), "--reason", "it leaked", "--yes")
     assert done.code == 0, done.err
     assert "new blanked" in done.out
-    assert command("log", "redact", str(leaked + 1), "--field", "old", "--reason", "it too", "--yes", "--json").code == 0
+    more = ("--field", "old", "--reason", "it too", "--yes", "--json")
+    assert command("log", "redact", str(leaked + 1), *more).code == 0
     for path in home.rglob("*"):
         assert not path.is_file() or b"hunter2" not in path.read_bytes(), path
     assert command("log", "verify").code == 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from bench.__main__ import ROWS, cells
 from bench.row import Row, Samples, Size
+from bench.soak import MIB, Outcome, Sample, soak, written
 
 TINY = Size(rounds=1, events=200, share=0.01)
 
@@ -45,3 +47,20 @@ def test_the_command_prints_one_document() -> None:
     document = json.loads(said.stdout)
     assert [row["name"] for row in document["rows"]] == ["join"]
     assert document["rows"][0]["verdict"] in ("goal", "budget", "missed")
+
+
+def test_a_short_soak_loses_nothing() -> None:
+    outcome = soak(2.0, 200, 4)
+    assert outcome.sent > 300
+    assert (outcome.in_log, outcome.heard, outcome.twice, outcome.failed) == (outcome.sent, outcome.sent, 0, 0)
+    assert "appends" in written(outcome)
+
+
+def test_a_soak_that_loses_an_event_says_so() -> None:
+    sample = Sample(1.0, 100 * MIB, 40 * MIB, MIB, 0, 1.0, 2.0)
+    good = Outcome(1, 1, 1.0, sent=5, answered=5, in_log=5, heard=5, samples=[sample])
+    assert good.broken() == []
+    lost = replace(good, in_log=4)
+    assert lost.broken() == ["the log holds 4 of 5 events"]
+    grown = replace(good, seconds=2.0, samples=[sample, replace(sample, at_s=2.0, studio=150 * MIB)])
+    assert grown.broken() == ["the studio grew by 50% in the second half"]

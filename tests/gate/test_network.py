@@ -149,8 +149,12 @@ def test_the_owners_token_is_worth_nothing_elsewhere(studio: Studio) -> None:
     Home(studio.away).keep_login(studio.url, "root", connection.token)
     assert "does not let this session in" in studio.there("project", "list", code=5)
     studio.away.joinpath("login.json").unlink()
-    told = json.loads(studio.here("history", "--type", "session.refused", "--json"))
-    assert any("own machine only" in event["data"]["reason"] for event in told)
+
+    def told() -> bool:
+        refused = json.loads(studio.here("history", "--type", "session.refused", "--json"))
+        return any("own machine only" in event["data"]["reason"] for event in refused)
+
+    eventually(told)
 
 
 def test_nobody_is_trusted_without_the_certificate(studio: Studio) -> None:
