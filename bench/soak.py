@@ -302,12 +302,12 @@ def written(outcome: Outcome) -> str:
     return "\n".join([
         "## Soak",
         "",
-        f"A whole studio under a steady load, by `uv run python -m bench.soak`: {outcome.rate:,} events/s for "
-        f"{outcome.seconds:.0f} s",
-        f"with {outcome.sessions} sessions, which listened and asked {outcome.asked:,} questions meanwhile. "
-        f"{about['date']}, {about['cores']} cores ({about['processor']}),",
-        f"{about['memory_gib']} GiB, Python {about['python']}; the load, the sessions' processes, the broker and the "
-        "studio share the cores.",
+        (f"A whole studio under a steady load, by `uv run python -m bench.soak`: {outcome.rate:,} events/s for "
+        f"{outcome.seconds:.0f} s"),
+        (f"with {outcome.sessions} sessions, which listened and asked {outcome.asked:,} questions meanwhile. "
+        f"{about['date']}, {about['cores']} cores ({about['processor']}),"),
+        (f"{about['memory_gib']} GiB, Python {about['python']}; the load, the sessions' processes, the broker and the "
+        "studio share the cores."),
         "",
         "| | at | studio | broker | WAL | waiting | p50 of an append | p99 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -317,12 +317,12 @@ def written(outcome: Outcome) -> str:
             for name, one in moments
         ),
         "",
-        f"Of {outcome.sent:,} appends {outcome.answered:,} were answered, {outcome.refused} refused; the log holds "
-        f"{outcome.in_log:,} events,",
-        f"{outcome.twice} of them twice, and verifies; the sessions heard {outcome.heard:,}. Questions that failed: "
-        f"{outcome.failed}. Largest WAL {wal / MIB:.1f} MiB,",
-        f"worst p99 of a sample {worst.p99:.1f} ms (at {worst.at_s:.0f} s). "
-        f"Verdict: {'; '.join(outcome.broken()) or 'all claims hold'}.",
+        (f"Of {outcome.sent:,} appends {outcome.answered:,} were answered, {outcome.refused} refused; the log holds "
+        f"{outcome.in_log:,} events,"),
+        (f"{outcome.twice} of them twice, and verifies; the sessions heard {outcome.heard:,}. Questions that failed: "
+        f"{outcome.failed}. Largest WAL {wal / MIB:.1f} MiB,"),
+        (f"worst p99 of a sample {worst.p99:.1f} ms (at {worst.at_s:.0f} s). "
+        f"Verdict: {'; '.join(outcome.broken()) or 'all claims hold'}."),
         "",
     ])  # fmt: skip
 
