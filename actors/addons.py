@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from packaging.version import Version
 from pydantic import BaseModel
 
+from events import addons, bundles
+from events.addons import Addon, Installed
 from events.blobs import Blobs
 from events.record import Digest
 from qi.actor import Actor, handles
-from qi.addon_record import AddonRecord, find_addons, read_addon
+from qi.addon_package import unpack
+from qi.addon_record import NAME, AddonRecord, find_addons, read_addon
 from qi.bus import Bus
 from qi.contracts.addons import (
     AddonInfo,
     AddonList,
     CheckSettings,
     GetSchemas,
+    InstallAddon,
     ListAddons,
+    RemoveAddon,
     Schemas,
     StoreAddon,
 )
+from qi.contracts.log import AppendEvents
 from qi.core_settings import CORE, CoreSettings
+from qi.deciding import Ledger
 from qi.errors import Invalid, NotFound, QiError
 from qi.home import Home
 from qi.messages import Done
+from qi.reading import open_reader
 from qi.settings import check, defaults_of, load_schema, secret_paths
 
 
@@ -31,6 +41,7 @@ class Addons(Actor):
     """Finds addon folders, keeps their content, knows their settings' defaults."""
 
     name = "addons"
+    requests = (AppendEvents,)
 
     def __init__(self, bus: Bus, *, home: str, paths: list[str]) -> None:
         super().__init__(bus)
@@ -43,10 +54,38 @@ class Addons(Actor):
         self._digests: dict[str, str] = {}
         self._problems: dict[str, str] = {}
         self._schemas: dict[str, type[BaseModel] | None] = {}
+        self._reader = open_reader(self._home)
+        self._ledger = Ledger(self._reader, {**addons.FOLDS, **bundles.FOLDS}, self.request)
+
+    def teardown(self) -> None:
+        if hasattr(self, "_reader"):
+            self._reader.close()
 
     @handles(ListAddons)
     def list(self, _: ListAddons) -> AddonList:
-        return AddonList(addons=tuple(self._info(record) for record in self._found.values()))
+        self._ledger.follow()
+        kept = [self._kept(addon, one) for addon in self._ledger.known.all(Addon) for one in addon.versions.values()]
+        return AddonList(addons=(*(self._info(record) for record in self._found.values()), *kept))
+
+    @handles(InstallAddon)
+    def install(self, message: InstallAddon) -> AddonInfo:
+        file = Path(message.file)
+        with TemporaryDirectory(dir=self._home.runs, prefix=".install-") as scratch:
+            record = unpack(file, Path(scratch) / "addon")
+            digest = self._blobs.put_tree(record.folder)
+        self._schema(record.name, digest)
+        install = addons.InstallAddon(
+            name=record.name, version=record.version, digest=digest, title=record.title, source=file.name,
+            reason=message.reason,
+        )  # fmt: skip
+        self._ledger.carry_out(addons.decide, install, command=message.command)
+        return self._installed(record.name, record.version)
+
+    @handles(RemoveAddon)
+    def remove(self, message: RemoveAddon) -> Done:
+        remove = addons.RemoveAddon(name=message.name, version=message.version, reason=message.reason)
+        self._ledger.carry_out(addons.decide, remove, command=message.command)
+        return Done()
 
     @handles(StoreAddon)
     def store(self, message: StoreAddon) -> AddonInfo:
@@ -54,10 +93,8 @@ class Addons(Actor):
         self._found |= found
         record = read_addon(Path(message.folder)) if message.folder else found.get(message.name)
         if record is None:
-            raise NotFound(
-                f"there is no addon '{message.name}'",
-                remedy=f"found are: {', '.join(found) or 'none'}; more folders can be given as addon_paths",
-            )
+            name, _, version = message.name.partition("@")
+            return self._installed(name, version)
         if record.problem:
             raise Invalid(f"the addon '{record.name}' cannot be used: {record.problem}")
         digest = self._blobs.put_tree(record.folder)
@@ -97,6 +134,30 @@ class Addons(Actor):
             check(model, message.name, message.values)
         return Done()
 
+    def _installed(self, name: str, version: str) -> AddonInfo:
+        """The newest when no version is named. Raises :class:`NotFound`."""
+        self._ledger.follow()
+        addon = self._ledger.known.get(Addon, addons.addon_stream(name)) if NAME.fullmatch(name) else None
+        versions = addon.versions if addon else {}
+        one = versions.get(version) if version else max(versions.values(), key=_precedence, default=None)
+        if addon is None or one is None:
+            known = ", ".join(sorted([*self._found, *(f"{name}@{known}" for known in versions)]))
+            raise NotFound(
+                f"there is no addon '{name}{'@' if version else ''}{version}'",
+                remedy=f"there are: {known or 'none'}; more folders can be given as addon_paths, packages installed",
+            )
+        return self._kept(addon, one)
+
+    def _kept(self, addon: Addon, one: Installed) -> AddonInfo:
+        folder = self._home.code / one.digest
+        self._blobs.checkout(one.digest, folder)
+        record = read_addon(folder)
+        return AddonInfo(
+            name=addon.name, version=one.version, title=one.title, roles=record.roles, folder="", digest=one.digest,
+            problem=record.problem, contributes=record.contributes, installed=True, installed_by=one.by,
+            installed_at=one.at, source=one.source,
+        )  # fmt: skip
+
     def _schema(self, name: str, digest: str) -> type[BaseModel] | None:
         """Read from the content store: the schema of what a bundle pins, whatever the folder holds now."""
         if digest not in self._schemas:
@@ -116,3 +177,7 @@ class Addons(Actor):
             problem=record.problem or self._problems.get(record.name, ""),
             contributes=record.contributes,
         )
+
+
+def _precedence(one: Installed) -> Version:
+    return Version(one.version)

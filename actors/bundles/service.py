@@ -243,10 +243,10 @@ class Bundles(Actor):
 
     def _all_usable(self) -> Iterator[AddonInfo]:
         """Every addon that was found and can be used; the addons service reports the others."""
-        for one in self.request(ListAddons()).addons:
-            if not one.problem:
-                with suppress(Invalid):
-                    yield self.request(StoreAddon(name=one.name))
+        usable = [one.name for one in self.request(ListAddons()).addons if not one.problem]
+        for name in dict.fromkeys(usable):
+            with suppress(Invalid):
+                yield self.request(StoreAddon(name=name))
 
     def _digests(self, bundle: Bundle) -> dict[str, str]:
         """Of the folders that a dev bundle takes addons from, as they are now."""
@@ -276,6 +276,6 @@ class Bundles(Actor):
 def _pin(found: AddonInfo, dev: bool) -> AddonPin:
     if not found.digest:
         raise Invalid(f"the addon '{found.name}' has no content")
-    if dev:
+    if dev and not found.installed:
         return AddonPin(version=found.version, path=found.folder)
     return AddonPin(version=found.version, digest=found.digest)

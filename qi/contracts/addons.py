@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qi.limits import Name, PathText
+from qi.limits import Name, PathText, Prose, Token
 from qi.messages import STUDIO_ONLY, Done, Request, message
 
 
@@ -22,6 +22,13 @@ class AddonInfo:
     """Why it cannot be used; empty when it can."""
     contributes: tuple[str, ...] = ()
     """`actor`, `settings`, `publish plugins` …"""
+    installed: bool = False
+    """Whether it was installed from a package, rather than found in a folder."""
+    installed_by: str = ""
+    installed_at: int = 0
+    """Microseconds since the epoch."""
+    source: str = ""
+    """Name of its archive."""
 
 
 @message
@@ -31,7 +38,7 @@ class AddonList:
 
 @message
 class ListAddons(Request[AddonList], topic="addon.list", needs="read"):
-    """Every addon that was found in a folder."""
+    """Every addon that was found in a folder, and every version that was installed."""
 
 
 @message
@@ -39,8 +46,28 @@ class StoreAddon(Request[AddonInfo], topic="addon.store", needs=STUDIO_ONLY, tim
     """Put the folder of a found addon into the content store, so that a bundle can pin it."""
 
     name: Name
+    """`name`, or `name@version` of one that is installed. A folder goes before what is installed."""
     folder: PathText = ""
     """Where it lies; where it was found, when empty."""
+
+
+@message
+class InstallAddon(Request[AddonInfo], topic="addon.install", needs="addon.manage", timeout_s=60.0):
+    """Take the package of an addon, a file on the studio's machine, into the content store, for bundles to pin."""
+
+    file: PathText
+    reason: Prose = ""
+    command: Token = ""
+
+
+@message
+class RemoveAddon(Request[Done], topic="addon.remove", needs="addon.manage"):
+    """Let a version be found no more. Refused while a bundle pins it."""
+
+    name: Name
+    version: Name
+    reason: Prose
+    command: Token = ""
 
 
 @message

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "project": ("project", "Projects."),
     "entity": ("project", "Sequences, shots and assets of a project."),
     "log": ("log", "The log: everything that ever changed."),
+    "addon": ("addon", "Addons: how they fare; making, packing and installing them."),
     "bundle": ("bundle", "Bundles: which addons, settings and environment belong together."),
     "settings": ("settings", "Settings: defaults, then bundle, project, user."),
 }  # fmt: skip
