@@ -60,6 +60,22 @@ class $class_name(Addon):
     def hello(self, message: Hello) -> Greeting:
         return Greeting(text=f"{self.settings.get('word', 'Hello')}, {message.name}!")
 ''',
+    "cli/hello.py": '''\
+"""`qi $name hello`."""
+
+import typer
+from ${name}_lib.messages import Hello
+
+from qi.verbs import ask
+
+verbs = typer.Typer()
+
+
+@verbs.command()
+def hello(name: str = "you") -> None:
+    """Say hello."""
+    typer.echo(ask(Hello(name=name)).text)
+''',
     "settings.py": '''\
 """Settings of $title. Every field has a default."""
 

@@ -99,6 +99,11 @@ class Participant:
         if self._beats is not None:
             self._beats.join(LEAVE_LIMIT_S)
 
+    @property
+    def bundle(self) -> str:
+        """Id of the bundle it works with, once it has joined; empty before."""
+        return self._bundle
+
     def log_in(self, user: str, password: str) -> LoggedIn:
         """Be this user from now on. Raises QiError."""
         done = self.bus.request(Login(user=user, password=password))

@@ -90,7 +90,7 @@ def check(folder: Folder, as_json: Json = False) -> None:
 
 
 @verbs.command("test")
-def test_(folder: Folder, as_json: Json = False) -> None:
+def run_tests(folder: Folder, as_json: Json = False) -> None:
     """Load it in a process of its own, resolve its settings, run its tests."""
     _examined(folder, as_json, tests=True)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qi.app.launch import LaunchConfig
     from qi.bus import Bus
+    from qi.session.participant import Participant
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ def launch_config(**more: Any) -> LaunchConfig:
 
 
 @contextmanager
-def studio(*, acts: bool, anew: bool = False) -> Iterator[Bus]:
-    """The mesh, for the length of a verb: the studio of this home, or a new one. As :func:`qi.app.join.session`."""
+def on_the_mesh(*, acts: bool, anew: bool = False) -> Iterator[Participant]:
+    """A participant for the length of a verb: of the studio of this home, or a new one. As
+    :func:`qi.app.join.session`."""
     import logging
 
     from events.ids import new_id
@@ -55,4 +57,11 @@ def studio(*, acts: bool, anew: bool = False) -> Iterator[Bus]:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
     with context.use(context.Context(trace=new_id())), session(launch_config(), acts=acts, anew=anew) as participant:
+        yield participant
+
+
+@contextmanager
+def studio(*, acts: bool, anew: bool = False) -> Iterator[Bus]:
+    """The bus of :func:`on_the_mesh`."""
+    with on_the_mesh(acts=acts, anew=anew) as participant:
         yield participant.bus

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
 import typer.main
 from typer.core import TyperCommand, TyperGroup
+
+ADDON = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See a publish fail, replay it, read what happened."),
@@ -43,8 +46,25 @@ class Verbs(TyperGroup):
         self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in VERBS.items()}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] not in self.commands and ADDON.fullmatch(args[0]):
+            return args[0], _of_addon(args[0]), args[1:]
         name, listed, rest = super().resolve_command(ctx, args)
         return name, load(listed.name) if listed and listed.name else listed, rest
+
+
+def _of_addon(name: str) -> TyperCommand:
+    """A command that hands everything to the verbs of an addon, when the global options have been read."""
+
+    def run(ctx: Any) -> Any:
+        from qi.app.cli.addon_verbs import run
+
+        return run(name, ctx.args)
+
+    made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    run.__annotations__ = {"ctx": typer.Context}
+    made.command(name, context_settings=settings)(run)
+    return typer.main.get_command(made)  # type: ignore[return-value]
 
 
 def load(verb: str) -> Any:
