@@ -16,7 +16,7 @@ from events.record import NO_STREAM, Change, DomainEvent, Micros, StreamName, ev
 
 _GUEST: Final = frozenset({"read"})
 _ARTIST: Final = _GUEST | {
-    "history.read", "note.write", "publish.cancel", "publish.create", "publish.replay", "settings.write",
+    "history.read", "job.run", "note.write", "publish.cancel", "publish.create", "publish.replay", "settings.write",
     "settings.write.user",
 }  # fmt: skip
 _LEAD: Final = _ARTIST | {

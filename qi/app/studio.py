@@ -29,7 +29,9 @@ from actors.folders import Folders
 from actors.gate import Gate
 from actors.history import History
 from actors.hosting import Host, Hosting, providers
+from actors.jobs import Jobs
 from actors.journal import Journal
+from actors.notices import NoticeBoard
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
 from actors.rehearsals import Rehearsals
@@ -69,7 +71,7 @@ PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provi
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
-    Checks, Rehearsals, Host, StudioActor,
+    Checks, Rehearsals, Host, NoticeBoard, Jobs, StudioActor,
 )  # fmt: skip
 
 
@@ -174,9 +176,11 @@ class Studio:
         self._core(History, home=home)
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)
+        self._core(NoticeBoard, home=home)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
+        self._core(Jobs, home=home)
         for info in self._running_bus.request(ListAddons()).addons:
             if info.problem:
                 self._problem(f"the addon '{info.name}' in {info.folder} cannot be used: {info.problem}")
