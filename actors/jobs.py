@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,7 @@ log = logging.getLogger("qi.jobs")
 
 TABLE = "jobs"
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
 """How often it is looked whether an addon still works at what it began."""
 TRIES_MOST = 3
 """A job that took its addon down so often is not begun again."""
@@ -74,8 +75,6 @@ class Jobs(Actor):
         self._reader = open_reader(self._home)
         self._hands = ThreadPoolExecutor(4, thread_name_prefix="qi-jobs")
         self._jobs: dict[str, Kept] = {}
-        self._handed: dict[str, float] = {}
-        """When a job was last handed over: an addon may need a moment to begin."""
         oldest = (time.time() - KEPT_DAYS * 86_400) * 1e6
         for key, value in self._state.items(TABLE):
             job = msgspec.convert(value, Kept)
@@ -107,7 +106,7 @@ class Jobs(Actor):
             user=self.caller.user, state="queued", created_at=now(),
         )  # fmt: skip
         self._keep(Kept(info, trace=context.current().trace))
-        self._hand_over(info.id)
+        self._hand_over(self._jobs[info.id])
         return info
 
     @handles(ListJobs)
@@ -160,41 +159,48 @@ class Jobs(Actor):
 
     @every(LOOK_EVERY_S)
     def look(self) -> None:
-        """What nobody works at is handed over again."""
-        for job in list(self._jobs.values()):
-            waited = time.monotonic() - self._handed.get(job.info.id, 0.0)
-            if job.info.state not in ENDED and waited > LOOK_EVERY_S:
-                self._hand_over(job.info.id)
+        """What nobody works at is begun again: of each addon one at a time, so that a job that takes its addon down
+        does not take the others with it each time."""
+        waiting: dict[tuple[str, str], builtins.list[Kept]] = {}
+        for job in self._jobs.values():
+            if job.info.state not in ENDED:
+                waiting.setdefault((job.info.bundle, job.info.addon), []).append(job)
+        for jobs in waiting.values():
+            jobs.sort(key=lambda job: (job.info.tries, job.info.created_at))
+            self._hands.submit(copy_context().run, self._looked_after, jobs)
 
-    def _hand_over(self, job: str) -> None:
-        found = self._jobs[job]
-        self._handed[job] = time.monotonic()
-        self._hands.submit(copy_context().run, self._handed_over, found)
+    def _looked_after(self, jobs: builtins.list[Kept]) -> None:
+        """On a thread of the pool. `jobs` are one addon's."""
+        try:
+            at_work = self._ask(WhichJobs(), jobs[0].info).ids
+        except QiError as error:
+            log.debug("'%s' does not say what it works at: %s", jobs[0].info.addon, error.message)
+            at_work = ()
+        for job in jobs:
+            # Its last report came before its addon let go of it, so what is known now is the truth.
+            if job.info.id in at_work or self._bus.request(GetJob(id=job.info.id)).state in ENDED:
+                continue
+            if job.info.tries >= TRIES_MOST:
+                self._tell(job.info, "failed", f"it was begun {job.info.tries} times and never came to its end")
+                continue
+            self._handed_over(job)
+            return
+
+    def _hand_over(self, job: Kept) -> None:
+        self._hands.submit(copy_context().run, self._handed_over, job)
 
     def _handed_over(self, job: Kept) -> None:
-        """On a thread of the pool: see to it that somebody works at it."""
+        """On a thread of the pool."""
         info = job.info
-        here = context.Context(job.trace or new_id(), cause=info.id, user=info.user)
-        with context.use(here):
+        with context.use(context.Context(job.trace or new_id(), cause=info.id, user=info.user)):
             try:
-                if info.state == "running" and info.id in self._ask(WhichJobs(), info).ids:
-                    return
+                if info.state == "running":
+                    self._tell(info, "queued", "it is begun again")
+                order = RunJob(id=info.id, kind=info.kind, user=info.user, arguments=info.arguments, kept=job.kept)
+                self._ask(order, info)
             except QiError as error:
-                log.debug("'%s' does not say what it works at: %s", info.addon, error.message)
-            if info.tries >= TRIES_MOST and info.state == "running":
-                self._tell(info, "failed", f"it was begun {info.tries} times and never came to its end")
-                return
-            try:
-                run = self.request(EnsureAddon(name=info.addon, bundle=info.bundle), timeout_s=60)
-                message = RunJob(
-                    id=info.id, kind=info.kind, user=info.user, arguments=info.arguments, kept=job.kept
-                )
-                self.request(message, to=to_addon(run.bundle, info.addon))
-            except QiError as error:
-                if error.code in (429, 503, 504):
-                    self._tell(info, "queued", error.message)
-                else:
-                    self._tell(info, "failed", error.message)
+                # What is away for a moment is asked again at the next look.
+                self._tell(info, "queued" if error.code in (429, 503, 504) else "failed", error.message)
 
     def _ask(self, message: Any, info: JobInfo) -> Any:
         run = self.request(EnsureAddon(name=info.addon, bundle=info.bundle), timeout_s=60)
