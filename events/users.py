@@ -23,8 +23,8 @@ _LEAD: Final = _ARTIST | {
     "bundle.manage", "project.manage", "project.read_all", "settings.write.project", "version.approve",
 }  # fmt: skip
 _ADMIN: Final = _LEAD | {
-    "addon.manage", "bundle.promote", "log.manage", "publish.manage", "settings.write.bundle", "studio.manage",
-    "user.manage",
+    "addon.manage", "bundle.promote", "log.manage", "publish.manage", "secret.read", "secret.write",
+    "settings.write.bundle", "studio.manage", "user.manage",
 }  # fmt: skip
 
 PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar
@@ -21,6 +22,7 @@ from qi.bus import Bus
 from qi.context import STUDIO
 from qi.contracts.jobs import JobsAtWork, RunJob, StopJob, WhichJobs
 from qi.contracts.notices import SendNotice
+from qi.contracts.secrets import ReadSecret
 from qi.contracts.session import Identify
 from qi.endpoints import Call
 from qi.errors import Forbidden, QiError
@@ -120,6 +122,14 @@ class Addon(Actor):
     @handles(WhichJobs)
     def _which_jobs(self, _: WhichJobs) -> JobsAtWork:
         return JobsAtWork(ids=self._jobs.ids)
+
+    def secret(self, reference: Mapping[str, str] | None, *, purpose: str = "") -> str:
+        """Today's value of a secret that a setting names; empty for none. `addon.toml` declares the request
+        `secret.read` and the permission of the same name. Raises :class:`NotFound`."""
+        if not reference:
+            return ""
+        asked = ReadSecret(name=reference["secret"], purpose=purpose or f"addon {self._addon}")
+        return self._bus.request(asked).value
 
     def note(self, text: str, level: str = "info", *, user: str = "") -> None:
         """A few words to a user; to the one whose request is being handled, when none is named."""

@@ -38,6 +38,7 @@ from actors.rehearsals import Rehearsals
 from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
 from actors.studio import Outlook, StudioActor
+from actors.vault import Vault
 from events.ids import new_id
 from qi import context
 from qi.actor import Actor
@@ -71,7 +72,7 @@ PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provi
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
-    Checks, Rehearsals, Host, NoticeBoard, Jobs, StudioActor,
+    Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, StudioActor,
 )  # fmt: skip
 
 
@@ -171,6 +172,7 @@ class Studio:
         self._core(Db, home=home, provider=chosen["db"].name, bundle=production.id)
         self._core(Settings, home=home)
         self._core(Folders)
+        self._core(Vault, home=home)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)
         self._core(History, home=home)

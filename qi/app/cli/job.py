@@ -80,7 +80,7 @@ def notices(
     everything: Annotated[bool, typer.Option("--all", help="Those that were read, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What addons and services had to say to you; they count as read then."""
+    """What addons had to say to you. It counts as read then."""
     from qi.contracts.notices import ListNotices, ReadNotices
 
     with studio(acts=False) as bus:
