@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from qi.contracts.bundles import BundleInfo
-from qi.limits import Items, Name, PathText, Prose, Text, Token
+from qi.limits import Items, Name, PageSize, PathText, Prose, Text, Token
 from qi.messages import Request, message
 
 Scope = Annotated[str, Text(10, "^(bundle|project|user)$")]
@@ -65,6 +65,92 @@ class PatchSettings(Request[Patched], topic="config.patch", needs="settings.writ
     reason: Prose = ""
     expected: int | None = None
     command: Token = ""
+
+
+@message
+class SettingChange:
+    """One value of one scope changed."""
+
+    position: int
+    event: str
+    at: int
+    """Microseconds since the epoch."""
+    by: str
+    path: str
+    """Dotted, beginning with the addon's name."""
+    was_set: bool
+    old: Any
+    is_set: bool
+    new: Any
+    reason: str
+
+
+@message
+class SettingHistory:
+    changes: tuple[SettingChange, ...]
+    revision: int
+
+
+@message
+class GetSettingHistory(Request[SettingHistory], topic="config.history", needs="read"):
+    """What was changed in one scope, newest first; of everything, or at a path and below."""
+
+    scope: Scope
+    target: Name = ""
+    """Project name; bundle name; user, the caller himself when empty."""
+    path: PathText = ""
+    before: int = 0
+    """Only before this log position; 0: all."""
+    limit: PageSize = 100
+
+
+@message
+class RevertSettings(Request[Patched], topic="config.revert", needs="settings.write"):
+    """Make one scope what it was at a log position, as one change: of everything, or at a path and below."""
+
+    scope: Scope
+    target: Name = ""
+    path: PathText = ""
+    to: int
+    """Position: the state after the event there. One less than a change's own position undoes it."""
+    reason: Prose
+    expected: int | None = None
+    command: Token = ""
+
+
+@message
+class SettingsOf:
+    """Whose settings, and when."""
+
+    bundle: Name = ""
+    project: Name = ""
+    user: Name = ""
+    at: int = 0
+    """Log position; now when 0."""
+
+
+@message
+class SettingDifference:
+    path: str
+    first: Any = None
+    """Null, too, where `first_has` is false."""
+    second: Any = None
+    first_has: bool = True
+    second_has: bool = True
+
+
+@message
+class SettingsDiff:
+    differences: tuple[SettingDifference, ...]
+
+
+@message
+class DiffSettings(Request[SettingsDiff], topic="config.diff", needs="read"):
+    """Where the effective settings of two bundles, projects, users or times differ."""
+
+    first: SettingsOf
+    second: SettingsOf
+    addon: Name = ""
 
 
 @message

@@ -7,10 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
+from events.ids import new_id
+from qi.app.cli.history import position_at
 from qi.app.cli.output import Json, document, line, moment, table
 from qi.app.cli.project import required
 from qi.app.cli.state import launch_config, studio
-from qi.contracts.settings import ExplainSetting, GetSettings, PatchSettings, Setting
+from qi.contracts.settings import (
+    DiffSettings,
+    ExplainSetting,
+    GetSettingHistory,
+    GetSettings,
+    PatchSettings,
+    RevertSettings,
+    Setting,
+    SettingsOf,
+)
 
 verbs = typer.Typer(help="Settings: defaults, then bundle, project, user.", no_args_is_help=True)
 
@@ -70,6 +81,93 @@ def set_(
         document(done)
     else:
         line(f"{path}: {'changed' if done.changed else 'was so already'} (revision {done.revision})")
+
+
+Scope = Annotated[str, typer.Option(help="bundle, project or user.")]
+Target = Annotated[str, typer.Option("--target", "-t", help="Project, bundle or user; default: --project.")]
+
+
+@verbs.command("history")
+def history(
+    path: Annotated[str, typer.Argument(help="ADDON or ADDON.FIELD; everything when left out.")] = "",
+    scope: Scope = "project",
+    target: Target = "",
+    project: Project = "",
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """What was changed in one scope, newest first."""
+    if scope == "project":
+        target = target or required(project)
+    with studio(acts=False) as bus:
+        found = bus.request(GetSettingHistory(scope=scope, target=target, path=path, limit=limit))
+    if as_json:
+        document(found)
+        return
+    rows = [
+        (one.position, moment(one.at), one.by, one.path, _text(one.old) if one.was_set else "-",
+         _text(one.new) if one.is_set else "-", one.reason)
+        for one in found.changes
+    ]  # fmt: skip
+    table(("position", "when", "by", "setting", "was", "is", "why"), rows, empty="nothing was changed here")
+
+
+@verbs.command("revert")
+def revert(
+    to: Annotated[str, typer.Argument(help="Log position or time (2h, a date): what held then holds again.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")],
+    path: Annotated[str, typer.Option(help="Only ADDON or ADDON.FIELD.")] = "",
+    scope: Scope = "project",
+    target: Target = "",
+    project: Project = "",
+    as_json: Json = False,
+) -> None:
+    """Make one scope what it was, as one change that can be undone again."""
+    if scope == "project":
+        target = target or required(project)
+    with studio(acts=True) as bus:
+        done = bus.request(
+            RevertSettings(
+                scope=scope, target=target, path=path, to=position_at(bus, to), reason=reason, command=new_id()
+            )
+        )
+    if as_json:
+        document(done)
+    else:
+        line(f"{done.changed} values are as they were (revision {done.revision})")
+
+
+@verbs.command("diff")
+def diff(
+    first: Annotated[str, typer.Argument(help="bundle=B,project=P,user=U,at=N: any of them.")],
+    second: Annotated[str, typer.Argument(help="Likewise; what now holds when left out.")] = "",
+    addon: Annotated[str, typer.Option(help="Only this addon's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Where the effective settings of two bundles, projects, users or times differ."""
+    with studio(acts=False) as bus:
+        asked = DiffSettings(first=_whose(first), second=_whose(second), addon=addon)
+        found = bus.request(asked).differences
+    if as_json:
+        document(found)
+        return
+    rows = [
+        (one.path, _text(one.first) if one.first_has else "-", _text(one.second) if one.second_has else "-")
+        for one in found
+    ]
+    table(("setting", first, second or "now"), rows, empty="no difference")
+
+
+def _whose(text: str) -> SettingsOf:
+    given: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or key not in ("bundle", "project", "user", "at"):
+            raise typer.BadParameter(f"'{part}' is none of bundle=…, project=…, user=…, at=POSITION")
+        given[key] = int(value) if key == "at" and value.isdecimal() else value
+    if not isinstance(given.get("at", 0), int):
+        raise typer.BadParameter("at= takes a log position")
+    return SettingsOf(**given)
 
 
 def parsed(value: str) -> Any:

@@ -1,4 +1,4 @@
-"""Settings: effective values, where each comes from, and changing them."""
+"""Settings: effective values, where each comes from, changing them, and looking back."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from actors.settings.shapes import change_of, patches_of, split_path, token_of_scope, within
 from events import bundle_decisions, bundles, settings
 from events.bundle_commands import PatchBundleSettings
 from events.bundles import Bundle
-from events.decider import Known
+from events.catalog import decode_event
+from events.decider import Known, need_reason
 from events.names import fold_name
-from events.record import Position, StreamName
+from events.record import Position, StreamName, Version
 from events.settings import Layer, Patch, Scope, settings_stream
+from events.settings_changes import colliding, tree_differences, way_back
 from events.settings_layers import effective, explain
-from events.settings_tree import MISSING, lookup
+from events.settings_tree import MISSING, begins, lookup
 from events.settings_tree import Path as SettingPath
 from qi.actor import Actor, handles
 from qi.bus import Bus
@@ -28,16 +31,23 @@ from qi.contracts.db import GetProject
 from qi.contracts.log import AppendEvents
 from qi.contracts.settings import (
     AmendBundle,
+    DiffSettings,
     ExplainSetting,
     Explanation,
+    GetSettingHistory,
     GetSettings,
     LayerValue,
     Patched,
     PatchSettings,
+    RevertSettings,
+    SettingChange,
+    SettingDifference,
+    SettingHistory,
+    SettingsDiff,
     SettingsValues,
 )
 from qi.deciding import Ledger, known_at
-from qi.errors import Forbidden, Invalid, NotFound
+from qi.errors import Conflict, Forbidden, NotFound
 from qi.home import Home
 from qi.reading import open_reader
 
@@ -45,6 +55,7 @@ ANSWER_KEPT_S = 2.0
 """How long a renamed project may still be found under its old name."""
 
 ANSWERS_MOST = 1_000
+HISTORY_PAGE = 500
 
 SCOPE_PERMISSION = {
     "bundle": "settings.write.bundle",
@@ -75,6 +86,9 @@ class Settings(Actor):
 
     @handles(GetSettings)
     def get(self, message: GetSettings) -> SettingsValues:
+        return self._got(message)
+
+    def _got(self, message: GetSettings) -> SettingsValues:
         if message.at:
             position = Position(message.at)
             return self._values(message, known_at(self._reader, self._folds, position), position)
@@ -115,7 +129,7 @@ class Settings(Actor):
         bundle = self._bundle(message.bundle, message.project)
         known = self._ledger.known
         layers = self._layers(known, known, bundle, message.project, message.user or self.caller.user)
-        addon, path = _split(message.path)
+        addon, path = split_path(message.path)
         found = explain(path, self._of(bundle).defaults.get(addon, {}), *(scope.layer(addon) for scope in layers))
         if not found.present:
             raise NotFound(f"there is no setting '{message.path}'")
@@ -140,23 +154,26 @@ class Settings(Actor):
         needed = SCOPE_PERMISSION[message.scope]
         if not self.caller.may(needed):
             raise Forbidden(f"'{self.caller.user}' may not change {message.scope} settings", permission=needed)
-        bundle = self.request(GetBundle(bundle=message.target if message.scope == "bundle" else "production"))
+        bundle = self._of_scope(message.scope, message.target)
+        return self._carried_out(message, bundle, tuple(patches_of(message, self._of(bundle))))
+
+    def _carried_out(self, message: PatchSettings, bundle: BundleInfo, patches: tuple[Patch, ...]) -> Patched:
         schemas = self._of(bundle)
-        patches = tuple(_patches(message, schemas))
         secrets = {
             addon: frozenset(tuple(path.split(".")[1:]) for path in paths) for addon, paths in schemas.secrets.items()
         }
+        stream = self._stream_of(message.scope, message.target, bundle)
+        self._ledger.follow()
+        if message.expected is not None:
+            message = replace(message, expected=self._not_colliding(stream, message.expected, patches))
         command: PatchBundleSettings | settings.PatchSettings
         if message.scope == "bundle":
-            stream = bundles.bundle_stream(bundle.id)
             command = PatchBundleSettings(
                 bundle=bundle.id, patches=patches, reason=message.reason, expected=message.expected, secrets=secrets
             )
         else:
-            target = message.target or self.caller.user
-            stream = self._stream(message.scope, target)
             command = settings.PatchSettings(
-                scope=message.scope, target=_token(stream), patches=patches, reason=message.reason,
+                scope=message.scope, target=token_of_scope(stream), patches=patches, reason=message.reason,
                 expected=message.expected, secrets=secrets,
             )  # fmt: skip
         self._check(message, bundle, schemas, patches, stream)
@@ -167,6 +184,90 @@ class Settings(Actor):
         revision = self._ledger.known.version(stream)
         return Patched(revision=revision, position=appended.last, changed=revision - before)
 
+    def _not_colliding(self, stream: StreamName, expected: int, patches: tuple[Patch, ...]) -> int:
+        """The revision to change: the one that is there now, when nothing that was changed since `expected` is touched.
+
+        Raises :class:`Conflict` naming the path, both values and who was quicker.
+        """
+        after = Version(expected)
+        actual = self._ledger.known.version(stream)
+        while after < actual and (page := self._reader.read_stream(stream, after, HISTORY_PAGE)):
+            after = page[-1].version
+            for event in page:
+                said = decode_event(event)
+                mine = colliding(patches, said) if isinstance(said, settings.Difference) else None
+                if mine is None or (mine.value == said.new and mine.unset is not said.is_set):
+                    continue
+                path = ".".join((said.addon, *said.path))
+                theirs = repr(said.new) if said.is_set else "nothing"
+                raise Conflict(
+                    f"{event.meta.user or 'somebody'} changed {path} to {theirs} since you read it",
+                    remedy="look at it, and change it again if you still want to",
+                    stream=stream, expected=expected, actual=int(actual), path=path,
+                    theirs=said.new if said.is_set else None, by=event.meta.user, at=int(event.occurred_at),
+                    reason=said.reason, yours=None if mine.unset else mine.value, yours_by=self.caller.user,
+                )  # fmt: skip
+        # A revision that does not exist yet is refused by the decision.
+        return int(actual) if expected <= actual else expected
+
+    # -- looking back -----------------------------------------------------------------------------------------------
+
+    @handles(GetSettingHistory)
+    def history(self, message: GetSettingHistory) -> SettingHistory:
+        self._ledger.follow()
+        stream = self._stream_of(message.scope, message.target, self._of_scope(message.scope, message.target))
+        addon, path = within(message.path)
+        found: list[SettingChange] = []
+        after = Version(0)
+        while page := self._reader.read_stream(stream, after, HISTORY_PAGE):
+            after = page[-1].version
+            for event in page:
+                said = decode_event(event)
+                if not isinstance(said, settings.Difference) or (message.before and event.position >= message.before):
+                    continue
+                if addon in ("", said.addon) and begins(said.path, path):
+                    found.append(change_of(event, said))
+        return SettingHistory(
+            changes=tuple(reversed(found[-message.limit :])), revision=self._ledger.known.version(stream)
+        )
+
+    @handles(RevertSettings)
+    def revert(self, message: RevertSettings) -> Patched:
+        needed = SCOPE_PERMISSION[message.scope]
+        if not self.caller.may(needed):
+            raise Forbidden(f"'{self.caller.user}' may not change {message.scope} settings", permission=needed)
+        bundle = self._of_scope(message.scope, message.target)
+        stream = self._stream_of(message.scope, message.target, bundle)
+        self._ledger.follow()
+        then = known_at(self._reader, self._folds, Position(message.to))
+        addon, path = within(message.path)
+        patches = way_back(
+            self._scope_in(self._ledger.known, message.scope, stream), self._scope_in(then, message.scope, stream),
+            addon, path,
+        )  # fmt: skip
+        asked = PatchSettings(
+            scope=message.scope, target=message.target, reason=need_reason(message.reason), expected=message.expected,
+            command=message.command,
+        )  # fmt: skip
+        return self._carried_out(asked, bundle, patches)
+
+    @handles(DiffSettings)
+    def diff(self, message: DiffSettings) -> SettingsDiff:
+        first, second = (
+            self._got(GetSettings(addon=message.addon, bundle=of.bundle, project=of.project, user=of.user, at=of.at))
+            for of in (message.first, message.second)
+        )
+        return SettingsDiff(
+            differences=tuple(
+                SettingDifference(
+                    path=".".join(one.path), first=None if one.first is MISSING else one.first,
+                    second=None if one.second is MISSING else one.second, first_has=one.first is not MISSING,
+                    second_has=one.second is not MISSING,
+                )
+                for one in tree_differences(first.values, second.values)
+            )
+        )  # fmt: skip
+
     @handles(AmendBundle)
     def amend(self, message: AmendBundle) -> BundleInfo:
         bundle = self.request(GetBundle(bundle=message.bundle))
@@ -174,7 +275,7 @@ class Settings(Actor):
         asked = PatchSettings(
             scope="bundle", target=bundle.id, settings=message.settings, unset=message.unset, reason=message.reason
         )
-        patches = tuple(_patches(asked, schemas))
+        patches = tuple(patches_of(asked, schemas))
         self._ledger.follow()
         self._check(asked, bundle, schemas, patches, bundles.bundle_stream(bundle.id))
         return self.request(
@@ -225,6 +326,23 @@ class Settings(Actor):
         of_user = known.get(Scope, self._stream("user", user)) if user and user != STUDIO else None
         return (of_bundle.settings if of_bundle else Scope(), in_project or Scope(), of_user or Scope())
 
+    def _of_scope(self, scope: str, target: str) -> BundleInfo:
+        """The bundle whose schemas the values of a scope must fit."""
+        return self.request(GetBundle(bundle=target if scope == "bundle" else "production"))
+
+    def _stream_of(self, scope: str, target: str, bundle: BundleInfo) -> StreamName:
+        """Where a scope's values are recorded; a user's own when nobody is named."""
+        if scope == "bundle":
+            return bundles.bundle_stream(bundle.id)
+        return self._stream(scope, target or self.caller.user)
+
+    @staticmethod
+    def _scope_in(known: Known, scope: str, stream: StreamName) -> Scope:
+        if scope == "bundle":
+            found = known.get(Bundle, stream)
+            return found.settings if found else Scope()
+        return known.get(Scope, stream) or Scope()
+
     def _stream(self, scope: str, target: str) -> StreamName:
         if scope == "project":
             return settings_stream(scope, self.request(GetProject(project=target)).id)
@@ -247,31 +365,3 @@ class Settings(Actor):
 def _effective(schemas: Schemas, layers: tuple[Scope, Scope, Scope], addon: str) -> Mapping[str, Any]:
     of: list[Layer] = [scope.layer(addon) for scope in layers]
     return effective(schemas.defaults.get(addon, {}), *of)
-
-
-def _patches(message: PatchSettings, schemas: Schemas) -> list[Patch]:
-    changes = [(one.path, one.value, False) for one in message.settings]
-    changes += [(path, None, True) for path in message.unset]
-    made = []
-    for dotted, value, unset in changes:
-        addon, path = _split(dotted)
-        if addon not in schemas.versions:
-            raise Invalid(
-                f"there is no setting '{dotted}'",
-                remedy=f"settings begin with one of: {', '.join(sorted(schemas.versions))}",
-                fields={dotted: "unknown addon"},
-            )
-        made.append(Patch(addon=addon, path=path, value=value, unset=unset, schema=schemas.versions[addon]))
-    return made
-
-
-def _split(dotted: str) -> tuple[str, SettingPath]:
-    addon, *path = dotted.split(".")
-    if not addon or not path or not all(path):
-        raise Invalid(f"'{dotted}' is not the path of a setting: write ADDON.FIELD", fields={dotted: "malformed"})
-    return addon, tuple(path)
-
-
-def _token(stream: StreamName) -> str:
-    """The part of the stream's name behind its scope."""
-    return stream.partition("_")[2]
