@@ -51,6 +51,8 @@ SESSIONS_A_PROCESS = 50
 TICK_S = 0.01
 LATE_S = 30.0
 WAL_MOST = 64 * 1024 * 1024
+SENT_LEAST = 0.95
+"""Of what the rate asks for: a load that was not there proves nothing."""
 GROWTH_MOST = 0.10
 """How much more memory a process may hold at the end than at half-time."""
 KIB, MIB = 1024, 1024 * 1024
@@ -91,6 +93,7 @@ class Outcome:
             name: getattr(late[-1], name) / max(1, getattr(late[0], name)) - 1 for name in ("studio", "broker")
         }  # fmt: skip
         claims = {
+            f"only {self.sent} appends were sent": self.sent >= SENT_LEAST * self.rate * self.seconds,
             f"{self.refused} appends were refused": self.refused == 0,
             f"{self.sent - self.answered} appends were not answered": self.answered == self.sent,
             f"the log holds {self.in_log} of {self.answered} events": self.in_log == self.answered,
