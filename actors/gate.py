@@ -85,6 +85,7 @@ class Gate(Actor):
         self._waiting: Counter[Refusal] = Counter()
         self._recorded: dict[Refusal, float] = {}
         self._uncounted = 0
+        self._unheard = self._lost()
         self._system = Bus(self._system_credentials, session=STUDIO, name="qi-gate", host=self._bus.host)
         self._system.start()
         self._system.subscribe(f"$SYS.ACCOUNT.{callout.ACCOUNT}.DISCONNECT", self._gone)
@@ -143,10 +144,15 @@ class Gate(Actor):
     @every(RECORD_EVERY_S)
     def look_around(self) -> None:
         changed, self._changed = self._changed, set()
+        unheard, self._unheard = self._unheard, self._lost()
         for connected in list(self._connected.values()):
-            if connected.asking.session in changed:
+            if connected.asking.session in changed or unheard != self._unheard:
                 self._look_again(connected)
         self._record()
+
+    def _lost(self) -> tuple[int, int]:
+        """Grows when a change of somebody's rights may have passed unheard: with a connection, or in a flood."""
+        return self._bus.reconnects, self._stats.dropped
 
     def _look_again(self, connected: Connected, *, of_user: str = "") -> None:
         """End a connection whose rights are not what they were when it was let in; it comes back with those of now.

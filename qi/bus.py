@@ -110,7 +110,7 @@ class Bus(Link):
         sent, limit = self._limit(message, timeout_s)
         future: asyncio.Future[Answer] = self._loop.create_future()
         number = self._send(message, to, sent, limit, future)
-        timer = self._loop.call_later(limit - time.monotonic(), _expire, future, message)
+        timer = self._loop.call_later(limit - time.monotonic(), self._expire, future, message)
         try:
             return self._decode(message, await future)
         finally:
@@ -164,7 +164,7 @@ class Bus(Link):
         except TimeoutError as error:
             self._waiting.pop(number, None)
             future.cancel()
-            raise _too_late(message.topic) from error
+            raise self._too_late(message.topic) from error
         except CancelledError as error:
             raise _leaving() from error
 
@@ -185,6 +185,22 @@ class Bus(Link):
             if waiter.limit < now:
                 self._waiting.pop(number, None)
                 _settle(waiter.future, DeadlineExceeded("no answer in time"))
+
+    def _expire(self, future: asyncio.Future[Answer], message: Request[Any]) -> None:
+        if not future.done():
+            future.set_exception(self._too_late(message.topic))
+
+    def _too_late(self, topic: str) -> DeadlineExceeded:
+        """Whether the request was done nobody knows; what kept the answer away is told as far as it is seen here."""
+        if self._refused:
+            why = ": the studio does not let this session in any more"
+            remedy = "the log-in may have expired or been ended: log in again with `qi login`"
+        elif not self.connected:
+            why = ": the broker does not answer"
+            remedy = "the connection comes back by itself; a command that has an id may be sent again"
+        else:
+            why, remedy = "", "the service is busy or hangs; `qi status` shows which"
+        return DeadlineExceeded(f"no answer to '{topic}' in time{why}", remedy=remedy, topic=topic)
 
     def _give_up_waiting(self) -> None:
         while self._waiting:
@@ -212,19 +228,6 @@ def _settle(future: Future[Answer] | asyncio.Future[Answer], outcome: Answer | Q
             future.set_exception(outcome)
     except (InvalidStateError, asyncio.InvalidStateError):
         log.debug("an answer came after its caller had given up")
-
-
-def _expire(future: asyncio.Future[Answer], message: Request[Any]) -> None:
-    if not future.done():
-        future.set_exception(_too_late(message.topic))
-
-
-def _too_late(topic: str) -> DeadlineExceeded:
-    return DeadlineExceeded(
-        f"no answer to '{topic}' in time",
-        remedy="the service is busy or hangs; `qi status` shows which",
-        topic=topic,
-    )
 
 
 def _refused(waiter: Waiter) -> Forbidden:

@@ -28,7 +28,7 @@ from qi.wire import Message
 log = logging.getLogger("qi.addons")
 
 LOOK_EVERY_S = 30.0
-"""How often it is looked whether anybody still uses a bundle that is not production."""
+"""How often it is looked whether anybody still uses a bundle that is not production, and which one that is."""
 QUIET_MS = 50
 """An editor that saves writes several times: so long nothing may happen any more."""
 DEBOUNCE_MS = 400
@@ -109,6 +109,7 @@ class Host(Actor):
     @every(LOOK_EVERY_S)
     def let_go(self) -> None:
         """Of what belongs to bundles that no session works with."""
+        self.production_moved(b"")  # an announcement can be lost with a connection; the log is not
         used = {session.bundle for session in self.request(ListSessions()).sessions if session.kind != "addon"}
         for bundle in self._hosting.bundles() - used - {self._production, self._hosting.providing}:
             self._later(self._let_go_of, bundle)

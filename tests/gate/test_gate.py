@@ -18,7 +18,7 @@ from qi.contracts.bundles import CreateBundle, GetBundle
 from qi.contracts.log import ReadLog
 from qi.contracts.session import EndSession, ListSessions, Opened, StartSession
 from qi.credentials import guest
-from qi.errors import Forbidden, QiError, Unauthenticated
+from qi.errors import DeadlineExceeded, Forbidden, QiError, Unauthenticated
 from qi.session.participant import Participant
 from qi.testing.mesh import eventually
 from qi.wire import Message
@@ -135,6 +135,38 @@ def test_ending_the_log_ins_of_a_user_cuts_off_all_and_is_an_event_with_author_a
     assert told.meta.session == owner.session
     # The account itself is untouched.
     assert join().bus.request(Login(user=done.session.user, password="correct horse battery")).token
+
+
+def test_a_log_in_that_was_ended_while_the_studio_could_not_hear_of_it_is_cut_off_afterwards(
+    running: Studio, owner: Bus, credentials: Credentials, log_in: LogIn
+) -> None:
+    """The announcement is lost with the studio's own connection: its listeners are taken away, then the connection.
+    Whoever holds the log-in is no friend, and does not leave by himself."""
+    done = log_in("artist")
+    stolen = Bus(replace(credentials, password=done.token), session=new_id())
+    stolen.start()
+    studio = running._bus
+    assert studio is not None
+    link = studio._client
+
+    def deafen() -> None:
+        for entry in studio._subscriptions:
+            if entry.subject == "qi.session.*.identity":
+                link._writer.write(f"UNSUB {entry.sid}\r\n".encode())
+
+    studio._loop.call_soon_threadsafe(deafen)
+    studio.flush()
+    before = studio.reconnects
+    owner.request(EndLogins(name=done.session.user, reason="a laptop was lost", command=new_id()))
+    studio._loop.call_soon_threadsafe(link.abort)
+    eventually(lambda: studio.reconnects > before, what="the studio's return")
+    eventually(lambda: not stolen.connected, what="the end of the connection")
+    # What ends for want of an answer says why there is none.
+    eventually(lambda: stolen._refused)
+    with pytest.raises(DeadlineExceeded, match="does not let this session in any more") as caught:
+        stolen.request(GetBundle(), timeout_s=0.3)
+    assert "qi login" in caught.value.remedy
+    stolen.stop()
 
 
 def test_a_worker_token_opens_its_session_once_and_no_other(

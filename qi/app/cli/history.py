@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import queue
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from events.record import Event
-from qi.app.cli.output import Json, document, line, moment, short, table
+from qi.app.cli.output import Json, document, line, moment, problem, short, table
 from qi.app.cli.state import studio
 from qi.codec import as_json as plain_json
 from qi.contracts.history import QueryHistory
-from qi.contracts.log import ReadLog
+from qi.contracts.log import EventPage, ReadLog
+from qi.errors import DeadlineExceeded, Unavailable
 
 if TYPE_CHECKING:
     from qi.bus import Bus
 
+LOOK_EVERY_S = 5.0
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -51,7 +53,7 @@ def history(
         )
         page = bus.request(asked)
         if follow:
-            _follow(bus, asked, list(page.events), as_json)
+            _follow(bus, asked, page, as_json)
             return
     if as_json:
         document(page.events)
@@ -149,20 +151,27 @@ def gist(event: Event) -> str:
     return "  ".join(parts)[:160]
 
 
-def _follow(bus: Bus, asked: ReadLog, shown: list[Event], as_json: bool) -> None:
-    """Announcements only wake this; what is shown is read from the log, so nothing is missed or doubled."""
-    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-    bus.subscribe("qi.event.>", lambda _: woken.put(None))
+def _follow(bus: Bus, asked: ReadLog, page: EventPage, as_json: bool) -> None:
+    """Announcements only wake this; what is shown is read from the log, so nothing is missed or doubled. It outlives a
+    studio that is away."""
+    woken = threading.Event()
+    bus.subscribe("qi.event.>", lambda _: woken.set())
     while True:
-        for event in shown:
+        for event in page.events:
             if as_json:
                 line(json.dumps(event, default=plain_json, ensure_ascii=False))
             else:
                 who = f"{moment(event.recorded_at)}  {event.meta.user:<12}"
                 line(f"{event.position:>6}  {who}  {event.type}  {gist(event)}")
             asked = replace(asked, after=event.position)
-        woken.get()
-        shown = list(bus.request(replace(asked, newest=False)).events)
+        if not page.more:
+            woken.wait(LOOK_EVERY_S)  # an announcement can be lost with a connection
+        woken.clear()
+        try:
+            page = bus.request(replace(asked, newest=False))
+        except (DeadlineExceeded, Unavailable) as error:
+            problem(f"waiting for the studio: {error.message}")
+            page = replace(page, events=(), more=False)
 
 
 def when(text: str) -> int:
