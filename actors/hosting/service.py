@@ -77,7 +77,7 @@ class Host(Actor):
 
     @handles(EnsureAddon)
     def ensure(self, message: EnsureAddon) -> Future[AddonRun]:
-        bundle = self._bundle("")
+        bundle = self._bundle(message.bundle if self.caller.is_studio else "")
         for pin in bundle.addons:
             if pin.path:
                 self._watch((bundle.id, pin.name), Path(pin.path))

@@ -60,6 +60,8 @@ class EnsureAddon(Request[AddonRun], topic="addon.ensure", needs="read", timeout
     """Start an addon of the caller's own bundle, and what it requires, unless it runs. Returns when it serves."""
 
     name: Name
+    bundle: Token = ""
+    """Id of another bundle, where a service asks."""
 
 
 @message

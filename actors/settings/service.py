@@ -1,0 +1,249 @@
+"""Settings: effective values, where each comes from, and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from actors.settings.layers import Read
+from actors.settings.patches import file_settings, patches_of, secrets_of
+from actors.settings.reading import SettingsReading
+from actors.settings.scopes import Place, place_of_event, scope_at
+from events import bundle_decisions, settings
+from events.bundle_commands import PatchBundleSettings
+from events.decider import decision
+from events.record import Position
+from events.settings import Difference, Patch, settings_stream
+from events.settings_layers import SCOPE_OF_LAYER
+from events.settings_tree import begins, dotted
+from events.settings_undo import restore
+from qi import context
+from qi.actor import handles
+from qi.contracts import settings as contract
+from qi.contracts.addons import FitSettings, GetJsonSchema, GetSchemas, Schemas, StoreAddon, StoredValue
+from qi.contracts.bundles import BundleInfo, DeriveBundle, GetBundle, NewPatch
+from qi.contracts.db import GetProject
+from qi.contracts.hosting import EnsureAddon
+from qi.contracts.log import AppendEvents
+from qi.contracts.settings import InvalidSetting, Patched
+from qi.errors import Forbidden, Invalid, QiError
+from qi.settings.schema import broken
+
+SCOPE_PERMISSION = {
+    "bundle": "settings.write.bundle",
+    "project": "settings.write.project",
+    "user": "settings.write.user",
+}
+
+
+class Settings(SettingsReading):
+    """Layers: defaults, bundle, project, project file, user. Only differences are stored."""
+
+    name = "settings"
+    requests = (
+        AppendEvents, GetBundle, DeriveBundle, GetSchemas, GetJsonSchema, FitSettings, StoreAddon, GetProject,
+        EnsureAddon,
+    )  # fmt: skip
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    @handles(contract.PatchSettings)
+    def patch(self, message: contract.PatchSettings) -> Patched:
+        self._require(message.scope)
+        self._ledger.follow()
+        place = self._place(message.scope, message.target)
+        bundle, schemas, read = self._to_patch(place)
+        asked = patches_of(
+            message.scope, message.settings, message.unset, schemas, lambda addon: read(addon).values()
+        )  # fmt: skip
+        patches = (*_stored_elsewhere(asked, place, read), *asked)
+        self._check(bundle, schemas, place, patches)
+        return self._done(
+            place, patches, message.reason, schemas, expected=message.expected, dry_run=message.dry_run,
+            command=message.command,
+        )  # fmt: skip
+
+    @handles(contract.RevertSettings)
+    def revert(self, message: contract.RevertSettings) -> Patched:
+        self._ledger.follow()
+        expected: int | None = None
+        wanted = None
+        cause = context.current().cause
+        if message.change:
+            event = self._reader.event(message.change)
+            place, change = place_of_event(event)
+            then = scope_at(self._reader, place, Position(event.position - 1))
+            wanted, expected, cause = (change.addon, change.path), int(event.version), event.id
+        elif message.since is not None and message.scope:
+            place = self._place(message.scope, message.target)
+            then = scope_at(self._reader, place, Position(message.since))
+            if message.path:
+                addon, _, rest = message.path.partition(".")
+                wanted = (addon, tuple(rest.split(".")) if rest else ())
+        else:
+            raise Invalid("revert what? name a change, or a scope and the position to go back to")
+        self._require(SCOPE_OF_LAYER[place.layer])
+        patches = restore(place.scope(self._ledger.known), then, wanted)
+        _, schemas, _ = self._to_patch(place)
+        reason = message.reason or f"takes back {message.change or f'what came after {message.since}'}"
+        with context.use(context.current()._replace(cause=cause)):
+            return self._done(
+                place, patches, reason, schemas, expected=expected, dry_run=message.dry_run, command=message.command
+            )
+
+    @handles(contract.TakeFile)
+    def take_file(self, message: contract.TakeFile) -> Patched:
+        """All that a settings file says, or nothing of it: what it said last stays then."""
+        self._ledger.follow()
+        place = Place("project file", settings_stream("file", message.project), message.project, message.name)
+        problem = message.problem
+        done = Patched(revision=self._ledger.known.version(place.stream), position=0, changed=0)
+        if not problem:
+            try:
+                done = self._taken(message, place)
+            except QiError as error:
+                problem = error.message
+        before = self._unread.pop(message.project, None)
+        if problem:
+            self._unread[message.project] = InvalidSetting(
+                path=message.file, layer="project file", value=None, why=problem, by=message.owner
+            )
+        if self._unread.get(message.project) != before:
+            self._answers.clear()
+        return done
+
+    def _taken(self, message: contract.TakeFile, place: Place) -> Patched:
+        bundle, schemas, _ = self._to_patch(place)
+        below = place.below(self._ledger.known, bundle)
+        said = patches_of(
+            "project", file_settings(message.values), (), schemas,
+            lambda addon: self._read(bundle, schemas, addon, below).values(),
+        )  # fmt: skip
+        kept = {(patch.addon, patch.path) for patch in said}
+        stored = place.scope(self._ledger.known)
+        gone = [
+            Patch(addon=addon, path=path, unset=True)
+            for addon, layer in stored.addons.items()
+            for path in layer
+            if (addon, path) not in kept
+        ]
+        patches = (*gone, *said)
+        self._check(bundle, schemas, place, patches)
+        with context.use(context.current()._replace(user=message.owner)):
+            return self._done(place, patches, f"{Path(message.file).name} was changed", schemas)
+
+    @handles(contract.AmendBundle)
+    def amend(self, message: contract.AmendBundle) -> BundleInfo:
+        self._ledger.follow()
+        place = self._place("bundle", message.bundle)
+        bundle, schemas, read = self._to_patch(place)
+        patches = patches_of(
+            "bundle", message.settings, message.unset, schemas, lambda addon: read(addon).values()
+        )  # fmt: skip
+        patches = [*_stored_elsewhere(patches, place, read), *patches]
+        self._check(bundle, schemas, place, patches)
+        return self.request(
+            DeriveBundle(
+                bundle=bundle.id, name=message.name, secrets=schemas.secrets, pointer=message.pointer,
+                replaces=message.replaces, reason=message.reason, command=message.command,
+                patches=tuple(
+                    NewPatch(addon=p.addon, path=p.path, value=p.value, schema=p.schema, unset=p.unset) for p in patches
+                ),
+            )
+        )  # fmt: skip
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _done(
+        self,
+        place: Place,
+        patches: tuple[Patch, ...],
+        reason: str,
+        schemas: Schemas,
+        *,
+        expected: int | None = None,
+        dry_run: bool = False,
+        command: str = "",
+    ) -> Patched:
+        """Carry out a change, or say what it would come to."""
+        secrets, by = secrets_of(schemas), self.caller.user
+        asked: PatchBundleSettings | settings.PatchSettings
+        if place.layer == "bundle":
+            decide: Callable[[Any, Any], Any] = bundle_decisions.decide
+            asked = PatchBundleSettings(
+                bundle=place.target, patches=patches, reason=reason, expected=expected, by=by, secrets=secrets
+            )
+        else:
+            decide = settings.decide
+            scope = "file" if place.layer == "project file" else place.layer
+            asked = settings.PatchSettings(
+                scope=scope, target=place.target, patches=patches, reason=reason, expected=expected, by=by,
+                secrets=secrets,
+            )  # fmt: skip
+        if dry_run:
+            made = decision(self._ledger.known, decide, asked)
+            changes = tuple(_change(change.event) for change in made.changes)
+            revision = int(self._ledger.known.version(place.stream))
+            return Patched(
+                revision=revision, position=int(self._ledger.known.position), changed=len(changes), changes=changes
+            )
+        appended = self._ledger.carry_out(decide, asked, command=command)
+        changed = appended.last - appended.first + 1 if appended.versions else 0
+        return Patched(
+            revision=self._ledger.known.version(place.stream), position=appended.last, changed=changed
+        )  # fmt: skip
+
+    def _check(
+        self, bundle: BundleInfo, schemas: Schemas, place: Place, patches: tuple[Patch, ...] | list[Patch]
+    ) -> None:
+        """What the scope then says must fit the schema; what it said before and did not fit is no fault of this."""
+        digests, scope = self._digests(bundle), place.scope(self._ledger.known)
+        for addon in sorted({patch.addon for patch in patches}):
+            layer = {path: (one.value, one.schema, int(one.position)) for path, one in scope.layer(addon).items()}
+            for number, patch in enumerate(patches):
+                if patch.addon == addon:
+                    layer = {path: said for path, said in layer.items() if not begins(path, patch.path)}
+                    if not patch.unset:
+                        layer[patch.path] = (patch.value, patch.schema, int(self._ledger.known.position) + 1 + number)
+            stored = tuple(
+                StoredValue(layer=place.layer, path=path, value=value, schema=schema, position=position)
+                for path, (value, schema, position) in layer.items()
+            )
+            asked = FitSettings(name=addon, digest=digests.get(addon, ""), stored=stored)
+            mine = [patch.path for patch in patches if patch.addon == addon and not patch.unset]
+            wrong = {one.fault: one.why for one in self.request(asked).values if one.why and one.stored in mine}
+            if wrong:
+                raise broken(addon, wrong)
+
+    def _to_patch(self, place: Place) -> tuple[BundleInfo, Schemas, Callable[[str], Read]]:
+        """The bundle whose schemas count, and how the layers up to this place read."""
+        known = self._ledger.known
+        named = place.target if place.layer == "bundle" else ""
+        bundle = self._bundle(named, place.target if place.layer in ("project", "project file") else "")
+        schemas = self._of(bundle)
+        scopes = {**place.below(known, bundle), place.layer: place.scope(known)}
+        return bundle, schemas, lambda addon: self._read(bundle, schemas, addon, scopes)
+
+    def _require(self, scope: str) -> None:
+        needed = SCOPE_PERMISSION[scope]
+        if not self.caller.may(needed):
+            raise Forbidden(f"'{self.caller.user}' may not change {scope} settings", permission=needed)
+
+
+def _stored_elsewhere(patches: list[Patch], place: Place, read: Callable[[str], Read]) -> list[Patch]:
+    """Whoever takes away what a migration has moved takes it away where it is stored."""
+    return [
+        Patch(addon=patch.addon, path=stored, unset=True)
+        for patch in patches
+        if patch.unset
+        for (layer, path), stored in read(patch.addon).moved.items()
+        if layer == place.layer and begins(path, patch.path)
+    ]
+
+
+def _change(change: Difference) -> contract.SettingChange:
+    return contract.SettingChange(
+        path=dotted(change.addon, change.path), was_set=change.was_set, old=change.old, is_set=change.is_set,
+        new=change.new,
+    )  # fmt: skip
