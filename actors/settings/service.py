@@ -99,7 +99,7 @@ class Settings(SettingsReading):
         place = Place("project file", settings_stream("file", message.project), message.project, message.name)
         problem = message.problem
         done = Patched(revision=self._ledger.known.version(place.stream), position=0, changed=0)
-        if not problem:
+        if not problem and (message.values or any(place.scope(self._ledger.known).addons.values())):
             try:
                 done = self._taken(message, place)
             except QiError as error:

@@ -30,11 +30,13 @@ from actors.gate import Gate
 from actors.history import History
 from actors.hosting import Host, Hosting, providers
 from actors.journal import Journal
+from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
 from actors.rehearsals import Rehearsals
 from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
+from actors.settings_history import SettingsHistory
 from actors.studio import Outlook, StudioActor
 from events.ids import new_id
 from qi import context
@@ -68,8 +70,8 @@ FIRST_BUNDLE = "base"
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
 
 CORE: tuple[type[Actor], ...] = (
-    Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
-    Checks, Rehearsals, Host, StudioActor,
+    Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
+    PublishViews, History, Checks, Rehearsals, Host, StudioActor,
 )  # fmt: skip
 
 
@@ -168,6 +170,8 @@ class Studio:
         self._core(Auth, home=home, provider=chosen["auth"].name, bundle=production.id)
         self._core(Db, home=home, provider=chosen["db"].name, bundle=production.id)
         self._core(Settings, home=home)
+        self._core(SettingsHistory, home=home)
+        self._core(ProjectFiles)
         self._core(Folders)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)

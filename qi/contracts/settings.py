@@ -136,7 +136,7 @@ class RevertSettings(Request[Patched], topic="config.revert", needs="settings.wr
     changed in the scope behind it, or only at `path` and below. A conflict when what `change` left was changed again.
     """
 
-    scope: Scope = ""
+    scope: Annotated[str, Text(10, "^(|bundle|project|user)$")] = ""
     target: Name = ""
     """As in :class:`PatchSettings`. A `change` knows its scope by itself."""
     change: Token = ""

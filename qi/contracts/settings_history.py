@@ -74,6 +74,8 @@ class DifferentSetting:
 @message
 class SettingsDiff:
     settings: tuple[DifferentSetting, ...]
+    more: bool = False
+    """Whether there are more than one reply can hold: ask addon by addon."""
 
 
 @message
