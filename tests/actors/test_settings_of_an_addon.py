@@ -338,8 +338,12 @@ def test_a_file_in_the_projects_folder_counts_just_above_the_project(farm: Runni
 # -- another version --------------------------------------------------------------------------------------------------
 
 
-def test_a_newer_version_reads_what_was_written_for_the_older_one(farm: RunningStudio, shot: Shot) -> None:
-    """Last in this file: it moves production."""
+def test_a_newer_version_reads_what_was_written_for_the_older_one(
+    farm: RunningStudio, shot: Shot, qi: Callable[..., Any]
+) -> None:
+    """Last but one in this file: it moves production."""
+    farm.bus.request(CreateBundle(name="dev", dev=True, command=new_id()))
+    put(farm, "dev", scope="bundle", fps=48, pool__slots=2)
     put(farm, shot.project, fps=30, root="/mnt/a", pool__slots=9)
     written = farm.bus.request(GetOverrides(scope="project", target=shot.project)).settings
     addon = Path(farm.home.root).parent / "addons" / "farm"
@@ -359,6 +363,16 @@ def test_a_newer_version_reads_what_was_written_for_the_older_one(farm: RunningS
     lost = farm.bus.request(ListInvalid(bundle="second")).settings
     assert ("farm.pool", {"name": "day", "slots": 9}) in [(one.path, one.value) for one in lost]
     assert farm.bus.request(CheckBundle(bundle="second", command=new_id())).checked == "good"
+
+    checked = farm.bus.request(CheckBundle(bundle="dev", command=new_id()))
+    assert checked.checked == "bad"
+    assert any("farm.pool of its own settings" in one for one in checked.problems)
+    refused = qi("bundle", "freeze", "dev", home=farm.home.root)
+    assert (refused.code, "farm.pool" in refused.out, "--lossy" in refused.err) == (1, True, True)
+    assert qi("bundle", "freeze", "dev", "--lossy", home=farm.home.root).code == 0
+    values = farm.bus.request(GetSettings(addon="farm", bundle="dev"))
+    assert values.values["farm"]["review"]["fps"] == 48
+    assert [one.path for one in values.invalid] == ["farm.pool"]
 
     farm.bus.request(PromoteBundle(bundle="second", reason="the farm is better", command=new_id()))
     later = farm.join()
