@@ -14,20 +14,23 @@ from events.bundle_events import BundleSettingsChanged
 from events.canonical import canonical
 from events.catalog import decode_event
 from events.record import BEFORE_FIRST, Event, Position
-from events.settings import SettingsChanged
+from events.settings import SettingsChanged, user_stream
 from events.settings_tree import dotted
 from qi.actor import Actor, handles
 from qi.bus import Bus
+from qi.contracts.bundles import GetBundle
+from qi.contracts.db import GetProject
 from qi.contracts.settings import GetSettings
 from qi.contracts.settings_history import (
-    ChangedSetting,
-    DifferentSetting,
     DiffSettings,
-    QuerySettingsHistory,
-    SettingsChanges,
+    GetSettingHistory,
+    SettingChange,
+    SettingDifference,
+    SettingHistory,
     SettingsDiff,
-    SettingsSide,
+    SettingsOf,
 )
+from qi.errors import Invalid
 from qi.home import Home
 from qi.reading import open_reader
 
@@ -59,7 +62,7 @@ class SettingsHistory(Actor):
     """Knows where in the log each path was changed; the log itself tells how."""
 
     name = "settings_history"
-    requests = (GetSettings,)
+    requests = (GetSettings, GetBundle, GetProject)
 
     def __init__(self, bus: Bus, *, home: str) -> None:
         super().__init__(bus)
@@ -75,49 +78,63 @@ class SettingsHistory(Actor):
     def teardown(self) -> None:
         self._reader.close()
 
-    @handles(QuerySettingsHistory)
-    def history(self, message: QuerySettingsHistory) -> SettingsChanges:
+    @handles(GetSettingHistory)
+    def history(self, message: GetSettingHistory) -> SettingHistory:
         self._follow()
-        changes: list[ChangedSetting] = []
+        changes: list[SettingChange] = []
         size = 0
         for one in self._matching(message):
             made = _changed(self._reader.at(one.position))
             size += len(self._bus.codec.encode(made))
             if len(changes) == message.limit or (changes and size > REPLY_MOST_BYTES):
-                return SettingsChanges(changes=tuple(changes), before=changes[-1].position)
+                return SettingHistory(changes=tuple(changes), before=changes[-1].position)
             changes.append(made)
-        return SettingsChanges(changes=tuple(changes), before=0)
+        return SettingHistory(changes=tuple(changes), before=0)
 
     @handles(DiffSettings)
     def diff(self, message: DiffSettings) -> SettingsDiff:
         old, new = (self._values(side, message.addon) for side in (message.first, message.second))
-        found: list[DifferentSetting] = []
+        found: list[SettingDifference] = []
         size = 0
         for path in sorted(old.keys() | new.keys()):
             if path in old and path in new and canonical(old[path]) == canonical(new[path]):
                 continue
-            one = DifferentSetting(path=path, old=old.get(path), new=new.get(path))
+            one = SettingDifference(
+                path=path, first=old.get(path), second=new.get(path), first_has=path in old, second_has=path in new
+            )
             size += len(self._bus.codec.encode(one))
             if size > REPLY_MOST_BYTES:
-                return SettingsDiff(settings=tuple(found), more=True)
+                return SettingsDiff(differences=tuple(found), more=True)
             found.append(one)
-        return SettingsDiff(settings=tuple(found))
+        return SettingsDiff(differences=tuple(found))
 
-    def _matching(self, message: QuerySettingsHistory) -> Iterator[_Found]:
+    def _matching(self, message: GetSettingHistory) -> Iterator[_Found]:
         """Newest first. What was set as a whole changed what lies in it, too."""
-        path, stream = message.path, BEGINNINGS[message.scope] + message.target
+        path, stream = message.path, self._stream(message.scope, message.target)
         for one in reversed(self._changes):
             if message.before and one.position >= message.before:
                 continue
             if stream and (one.stream != stream if message.target else not one.stream.startswith(stream)):
                 continue
-            if message.addon and not one.path.startswith(f"{message.addon}."):
-                continue
             if path and one.path != path and not _is_below(one.path, path) and not _is_below(path, one.path):
                 continue
             yield one
 
-    def _values(self, side: SettingsSide, addon: str) -> dict[str, Any]:
+    def _stream(self, scope: str, target: str) -> str:
+        """The stream of a scope, or how those of all its kind begin."""
+        beginning = BEGINNINGS[scope]
+        if not target:
+            return beginning
+        match scope:
+            case "bundle":
+                return beginning + self.request(GetBundle(bundle=target)).id
+            case "project" | "project file":
+                return beginning + self.request(GetProject(project=target)).id
+            case "user":
+                return user_stream(target)
+        raise Invalid(f"which scope does '{target}' belong to?", fields={"scope": "is empty"})
+
+    def _values(self, side: SettingsOf, addon: str) -> dict[str, Any]:
         asked = GetSettings(addon=addon, bundle=side.bundle, project=side.project, user=side.user, at=side.at)
         return dict(_flat(self.request(asked).values))
 
@@ -136,10 +153,10 @@ def _is_below(path: str, above: str) -> bool:
     return path.startswith(f"{above}.")
 
 
-def _changed(event: Event) -> ChangedSetting:
+def _changed(event: Event) -> SettingChange:
     change = decode_event(event)
     scope = next(scope for scope, begin in BEGINNINGS.items() if begin and event.stream.startswith(begin))
-    return ChangedSetting(
+    return SettingChange(
         position=event.position, event=event.id, scope=scope, target=event.stream[len(BEGINNINGS[scope]) :],
         path=dotted(change.addon, change.path), was_set=change.was_set, old=change.old, is_set=change.is_set,
         new=change.new, by=event.meta.user, at=event.recorded_at, reason=change.reason,

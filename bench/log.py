@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import apsw
 from sqlite_utils import Database
 
 from bench.eventsourced import SECTION, Note, application
@@ -187,7 +188,7 @@ def proof(size: Size) -> Samples:
     path = big_log(size.events)
 
     def bare() -> None:
-        db = sqlite3.connect(path)
+        db = apsw.Connection(str(path))
         digest_of = hashlib.sha256
         for row in db.execute(BARE_READ):
             digest_of(row[9].encode()).digest()

@@ -7,7 +7,6 @@ killed in between repeats it. Any thread.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from events.errors import Busy, Invalid, QiError
 from events.head import HeadFile
 from events.ids import new_id
 from events.record import TYPES, Change, Digest, DomainEvent, Event, Meta, Position, event, stream_name
-from events.sqlite import SCHEMA, SqliteReader, SqliteStore, explained
+from events.sqlite import SCHEMA, SqliteReader, SqliteStore, explained, first, open_to_write
 from events.store import Append
 
 STREAM: Final = stream_name("log", "redactions")
@@ -70,7 +69,8 @@ def redact(
 ) -> Redacted:  # fmt: skip
     """Blank what is erasable of the event at `position`, or of that these `fields`.
 
-    What its bytes were is overwritten in the log and its WAL; projections are dropped, to be made anew. Raises
+    What its bytes were is overwritten in the log and its WAL, which needs the room of the log twice; projections are
+    dropped, to be made anew. Raises
     :class:`Invalid` for an event or a field that decisions rest on and for one that is blank already,
     :class:`NotFound` for no such event, :class:`CorruptLog` for a damaged log, :class:`Busy` while somebody reads it.
     """  # fmt: skip
@@ -159,16 +159,16 @@ def _with(tree: Any, path: tuple[str | int, ...], value: Any) -> Any:
 
 def _replace(log: Path, position: Position, payload: str) -> None:
     """The one place that changes an event; its bytes are overwritten before it returns."""
-    with explained(log), closing(sqlite3.connect(log, isolation_level=None)) as db:
-        db.execute("PRAGMA secure_delete = ON")
-        db.execute("PRAGMA synchronous = FULL")
+    with explained(log), closing(open_to_write(log)) as db:
         db.execute("BEGIN IMMEDIATE")
         db.execute("DROP TRIGGER event_never_updates")
         db.execute("UPDATE event SET data = ? WHERE position = ?", (payload, position))
         db.execute(_KEEPS_UPDATES_OUT)
         db.execute("COMMIT")
+        # Pages that an older Qi split keep copies; made anew they hold what they should, and no more.
+        db.execute("VACUUM")
         # The WAL holds the page as it was.
-        if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if first(db, "PRAGMA wal_checkpoint(TRUNCATE)")[0]:
             raise Busy(
                 "somebody reads the log from outside, so what was blanked still stands in its WAL",
                 remedy="End what reads events.db and start the studio: it empties the WAL when nobody reads.",

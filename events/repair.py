@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
-from urllib.parse import quote
 
 import msgspec
 
@@ -33,7 +32,7 @@ from events.chain import (
 )
 from events.errors import CorruptLog, NotFound
 from events.record import Micros, NewEvent, Position, StreamName
-from events.sqlite import SqliteReader, SqliteStore, explained, made_whole, require_kind, write_anew
+from events.sqlite import SqliteReader, SqliteStore, explained, made_whole, open_to_read, require_kind, write_anew
 from events.store import COLUMNS, PAGE_EVENTS, Append, Head, StoredRow, decode_meta
 
 _ROWS = f"SELECT {', '.join(COLUMNS)} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608 - constants only
@@ -218,7 +217,7 @@ def check_file(path: Path) -> None:
     Raises :class:`CorruptLog` with position 0, and as :class:`events.sqlite.SqliteReader`.
     """
     SqliteReader(path).close()
-    with explained(path), closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as db:
-        said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    with explained(path), closing(open_to_read(path)) as db:
+        said = next(iter(db.execute("PRAGMA quick_check(1)")))[0]
     if said != "ok":
         raise CorruptLog(f"the file of the log is damaged: {said}", remedy=MEND, position=0)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from events.canonical import canonical, plain
 from events.decider import UNKNOWN_TIME, Fact, Folds, View, unexpected
 from events.errors import Conflict, Invalid
+from events.names import fold_name
 from events.record import (
     BEFORE_FIRST,
     NO_STREAM,
@@ -136,6 +138,11 @@ def settings_stream(scope: str, target: str) -> StreamName:
     return stream_name("settings", f"{scope}_{target}")
 
 
+def user_stream(user: str) -> StreamName:
+    """A user's name may hold any character, a stream's not."""
+    return settings_stream("user", sha256(fold_name(user).encode()).hexdigest()[:32])
+
+
 def decide(view: View, command: PatchSettings) -> list[Change]:
     """Raises :class:`Invalid` (bad path or value, a secret in the open) and :class:`Conflict` (somebody else changed
     the same meanwhile)."""
@@ -180,7 +187,7 @@ def _touched(
         f"{where} was changed meanwhile: {there.by or 'somebody'} {theirs}{why}; {by or 'this change'} {ours}",
         remedy="Read it again, then decide which holds.",
         stream=stream, expected=expected, actual=actual, path=where, theirs=there.value if is_set else None,
-        ours=None if patch.unset else plain(patch.value), by=there.by, asked_by=by, at=int(there.at),
+        yours=None if patch.unset else plain(patch.value), by=there.by, yours_by=by, at=int(there.at),
         reason=there.reason,
     )  # fmt: skip
 

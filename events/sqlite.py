@@ -2,6 +2,9 @@
 
 The file is in WAL mode, so readers never wait for the writer and see only what was committed. It is on a local
 disk. Triggers refuse to change or delete an event; :mod:`events.chain` finds it when somebody does so regardless.
+
+Whatever opens a log in use does so through `apsw`, never :mod:`sqlite3`: two copies of SQLite in one process
+undo each other's locks (sqlite.org/howtocorrupt.html, 2.2.1).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+import apsw
 import msgspec
 
 from events.chain import EMPTY, MEND, Verified, verify
@@ -29,7 +33,7 @@ APPLICATION_ID = 0x51695F4C
 FORMAT = 1
 """Kept in `user_version`. A file with a higher one was written by a newer Qi and is refused."""
 
-BUSY_TIMEOUT_S = 5.0
+BUSY_TIMEOUT_MS = 5_000
 JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 STREAMS_REMEMBERED = 50_000
 """Of so many streams the writer keeps the version in memory, at most and more or less."""
@@ -101,9 +105,7 @@ class SqliteReader:
         if not path.is_file():
             raise NotFound(f"there is no log at '{path}'", path=str(path))
         with explained(path):
-            self._db = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
-            )
+            self._db = open_to_read(path)
             try:
                 self._db.execute("PRAGMA query_only = ON")
                 _require_log(self._db, path)
@@ -147,21 +149,21 @@ class SqliteReader:
         """Whether any payload holds this text. Reads the whole log."""
         with explained(self.path):
             sql = "SELECT EXISTS (SELECT 1 FROM event WHERE instr(data, ?))"
-            return bool(self._db.execute(sql, (digest,)).fetchone()[0])
+            return bool(first(self._db, sql, (digest,))[0])
 
     def versions(self, streams: Iterable[StreamName]) -> dict[StreamName, Version]:
         with explained(self.path):
-            found = self._db.execute(_VERSIONS, (_list(streams),)).fetchall()
+            found: list[Any] = self._db.execute(_VERSIONS, (_list(streams),)).fetchall()
         return {StreamName(name): Version(version or NO_STREAM) for name, version in found}
 
     def head(self) -> Head:
         with explained(self.path):
-            row = self._db.execute(_HEAD).fetchone()
+            row = first(self._db, _HEAD)
         return Head(Position(row[0]), row[1].hex()) if row else EMPTY
 
     def appended(self, command: str) -> Appended | None:
         with explained(self.path):
-            row = self._db.execute(_COMMANDS, (_list([command]),)).fetchone()
+            row = first(self._db, _COMMANDS, (_list([command]),))
         return msgspec.structs.replace(_answer_of(row), repeated=True) if row else None
 
     def backup(self, destination: Path) -> Verified:
@@ -172,9 +174,10 @@ class SqliteReader:
         """
         with made_whole(destination) as partial:
             with explained(self.path):
-                copy = sqlite3.connect(partial, isolation_level=None)
+                copy = apsw.Connection(str(partial))
                 try:
-                    self._db.backup(copy)
+                    with copy.backup("main", self._db, "main") as copying:
+                        copying.step(-1)
                     # Out of WAL mode the copy is this one file alone.
                     copy.execute("PRAGMA journal_mode = DELETE")
                 finally:
@@ -194,7 +197,7 @@ class SqliteReader:
 
     def _one(self, sql: str, key: str | int, missing: NotFound) -> Event:
         with explained(self.path):
-            row = self._db.execute(sql, (key,)).fetchone()
+            row = first(self._db, sql, (key,))
         if row is None:
             raise missing
         return event_of(row)
@@ -213,7 +216,7 @@ class SqliteStore(SqliteReader):
         super().__init__(path)
         # Reads go through the writing connection too: the writer sees its own batch before the commit.
         self._db.close()
-        self._db = _connect(path)
+        self._db = open_to_write(path)
         # A backup that was put back is not in WAL mode.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._seen = -1
@@ -246,7 +249,7 @@ class SqliteStore(SqliteReader):
             db.execute("COMMIT")
             self._remember(known.versions, decided.rows)
             return decided
-        except sqlite3.IntegrityError:
+        except apsw.ConstraintError:
             if not hoping:
                 raise
             return None
@@ -271,7 +274,7 @@ class SqliteStore(SqliteReader):
 
     def _forget_unless_alone(self) -> None:
         """Head and versions are looked up anew when somebody else has written; inside a transaction."""
-        seen = self._db.execute("PRAGMA data_version").fetchone()[0]
+        seen = first(self._db, "PRAGMA data_version")[0]
         if seen != self._seen:
             self._seen, self._head = seen, self.head()
             self._versions.clear()
@@ -318,10 +321,27 @@ def _list(texts: Iterable[str]) -> str:
     return msgspec.json.encode(list(texts)).decode()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+def first(db: apsw.Connection | sqlite3.Connection, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
+    """The first row of a query; `None` when it has none."""
+    return db.execute(sql, parameters).fetchone()
+
+
+def open_to_read(path: Path) -> apsw.Connection:
+    """A connection that never writes. Raises :class:`apsw.Error`."""
+    uri = f"file:{quote(str(path.resolve()))}?mode=ro"
+    db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    db.set_busy_timeout(BUSY_TIMEOUT_MS)
+    return db
+
+
+def open_to_write(path: Path) -> apsw.Connection:
+    """A connection whose commits are on the disk when they return. Raises :class:`apsw.Error`."""
+    db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_TIMEOUT_MS)
     try:
         db.execute("PRAGMA synchronous = FULL")
+        # What moves to another page leaves no copy behind, for a redaction to miss.
+        db.execute("PRAGMA secure_delete = ON")
         # Without it INSERT OR REPLACE deletes a row and no trigger fires.
         db.execute("PRAGMA recursive_triggers = ON")
         db.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES}")
@@ -334,19 +354,19 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _create(path: Path) -> None:
     """Make an empty file a log; leave any other file as it is."""
     with explained(path):
-        db = _connect(path)
+        db = open_to_write(path)
         try:
-            if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+            if first(db, "SELECT count(*) FROM sqlite_schema")[0] == 0:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("BEGIN IMMEDIATE")
-                if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                if first(db, "SELECT count(*) FROM sqlite_schema")[0] == 0:
                     _make_tables(db)
                 db.execute("COMMIT")
         finally:
             db.close()
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
+def _make_tables(db: apsw.Connection) -> None:
     for statement in SCHEMA:
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -358,7 +378,7 @@ def write_anew(path: Path, rows: Iterable[StoredRow]) -> None:
 
     There must be no file at `path`. Not durable by itself: see :func:`made_whole`. Any thread.
     """
-    with explained(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with explained(path), closing(apsw.Connection(str(path))) as db:
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("BEGIN")
         _make_tables(db)
@@ -390,10 +410,10 @@ def made_whole(destination: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def require_kind(db: sqlite3.Connection, path: Path) -> None:
+def require_kind(db: apsw.Connection | sqlite3.Connection, path: Path) -> None:
     """Raises :class:`Invalid` for a database that is not a log, or one of a newer Qi."""
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    application = first(db, "PRAGMA application_id")[0]
+    version = first(db, "PRAGMA user_version")[0]
     if application != APPLICATION_ID:
         raise Invalid(f"'{path}' is a database, but not a Qi log", remedy="Check the path.", path=str(path))
     if version > FORMAT:
@@ -405,7 +425,7 @@ def require_kind(db: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _require_log(db: sqlite3.Connection, path: Path) -> None:
+def _require_log(db: apsw.Connection, path: Path) -> None:
     require_kind(db, path)
     found = {row[0] for row in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
     if missing := sorted(statement.partition("\n")[0] for statement in set(SCHEMA) - found):
@@ -421,15 +441,18 @@ def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about the file at `path` into Qi's."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    except UnicodeDecodeError as error:
+        raise CorruptLog(f"the file of the log is damaged: {error}", remedy=MEND, position=0) from error
+    except (apsw.Error, sqlite3.DatabaseError) as error:
+        # A copy that is repaired is read by sqlite3.
+        code = getattr(error, "result", getattr(error, "sqlite_errorcode", 0)) & 0xFF
+        if code in (apsw.SQLITE_BUSY, apsw.SQLITE_LOCKED):
             raise Busy(f"another program holds the log at '{path}'", remedy="Try again.", retry_ms=100) from error
-        if code == sqlite3.SQLITE_NOTADB:
+        if code == apsw.SQLITE_NOTADB:
             raise Invalid(f"'{path}' is not a database", remedy="Check the path.", path=str(path)) from error
-        if code == sqlite3.SQLITE_CORRUPT or "decode to UTF-8" in str(error):
+        if code == apsw.SQLITE_CORRUPT or "decode to UTF-8" in str(error):
             raise CorruptLog(f"the file of the log is damaged: {error}", remedy=MEND, position=0) from error
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        if code in (apsw.SQLITE_FULL, apsw.SQLITE_IOERR, apsw.SQLITE_CANTOPEN, apsw.SQLITE_READONLY):
             raise QiError(
                 f"the log at '{path}' cannot be used: {error}",
                 remedy="Check the disk's space and permissions.",

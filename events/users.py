@@ -16,15 +16,15 @@ from events.record import NO_STREAM, Change, DomainEvent, Micros, StreamName, ev
 
 _GUEST: Final = frozenset({"read"})
 _ARTIST: Final = _GUEST | {
-    "history.read", "note.write", "publish.cancel", "publish.create", "publish.replay", "settings.write",
+    "history.read", "job.run", "note.write", "publish.cancel", "publish.create", "publish.replay", "settings.write",
     "settings.write.user",
 }  # fmt: skip
 _LEAD: Final = _ARTIST | {
     "bundle.manage", "project.manage", "project.read_all", "settings.write.project", "version.approve",
 }  # fmt: skip
 _ADMIN: Final = _LEAD | {
-    "addon.manage", "bundle.promote", "log.manage", "publish.manage", "settings.write.bundle", "studio.manage",
-    "user.manage",
+    "addon.manage", "bundle.promote", "log.manage", "publish.manage", "secret.read", "secret.write",
+    "settings.write.bundle", "studio.manage", "user.manage",
 }  # fmt: skip
 
 PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {

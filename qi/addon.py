@@ -7,6 +7,7 @@ imports by its own name, must lie in a process of its own when two versions of i
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType
@@ -19,13 +20,17 @@ from qi.actor import Actor, Asked, every, handles, members
 from qi.addon_record import ROLES, AddonRecord, read_addon
 from qi.bus import Bus
 from qi.context import STUDIO
+from qi.contracts.jobs import JobsAtWork, RunJob, StopJob, WhichJobs
+from qi.contracts.notices import SendNotice
+from qi.contracts.secrets import ReadSecret
 from qi.contracts.session import Identify
 from qi.contracts.settings import OptionList, ResolveOptions
 from qi.endpoints import Call
 from qi.errors import Forbidden, QiError
 from qi.home import Home
 from qi.importing import import_file
-from qi.messages import SERVICE, Address, Request, to_addon
+from qi.jobs import JobRunner
+from qi.messages import SERVICE, Address, Done, Request, to_addon
 from qi.reactions import Reactions
 from qi.settings.options import OptionsAsked, resolve, resolver_in
 from qi.settings.schema import load_module
@@ -69,6 +74,8 @@ class Addon(Actor):
         self._declared = frozenset(read_addon(self.folder).declared.requests)
         self._reactions: Reactions | None = None
         self._settings_module: ModuleType | None = None
+        kinds = [m.__dict__["_qi_job"] for m in members(type(self)) if "_qi_job" in m.__dict__]
+        self._jobs = JobRunner(bus, {kind.name: getattr(self, kind.method) for kind in kinds})
 
     @property
     def queue_group(self) -> str:
@@ -86,10 +93,38 @@ class Addon(Actor):
     def on_stop(self) -> None:
         super().on_stop()
         self._close_reactions()
+        self._jobs.close()
 
     def on_failure(self, *failure: Any) -> None:
         super().on_failure(*failure)
         self._close_reactions()
+        self._jobs.close()
+
+    @handles(RunJob)
+    def _run_job(self, message: RunJob) -> Done:
+        self._jobs.run(message)
+        return Done()
+
+    @handles(StopJob)
+    def _stop_job(self, message: StopJob) -> Done:
+        self._jobs.stop(message.id)
+        return Done()
+
+    @handles(WhichJobs)
+    def _which_jobs(self, _: WhichJobs) -> JobsAtWork:
+        return JobsAtWork(ids=self._jobs.ids)
+
+    def secret(self, reference: Mapping[str, str] | None, *, purpose: str = "") -> str:
+        """Today's value of a secret that a setting names; empty for none. `addon.toml` declares the request
+        `secret.read` and the permission of the same name. Raises :class:`NotFound`."""
+        if not reference:
+            return ""
+        asked = ReadSecret(name=reference["secret"], purpose=purpose or f"addon {self._addon}")
+        return self._bus.request(asked).value
+
+    def note(self, text: str, level: str = "info", *, user: str = "") -> None:
+        """A few words to a user; to the one whose request is being handled, when none is named."""
+        self._bus.request(SendNotice(user=user or self.caller.user, text=text, level=level))
 
     def request(self, message: Request[R], *, to: Address = SERVICE, timeout_s: float | None = None) -> R:
         """Ask a service and wait; only what `addon.toml` declares. In a process of its own the broker sees to that."""

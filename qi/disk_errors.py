@@ -1,6 +1,6 @@
 """What a disk says when it will not: full, read-only, gone. In words that tell what to do. Any thread.
 
-Pure standard library; without `sqlite3` too, whose errors are told by their code.
+Pure standard library; without `sqlite3` and `apsw` too, whose errors are told by their code.
 """
 
 from __future__ import annotations
@@ -40,9 +40,14 @@ def disk_error(error: BaseException) -> QiError | None:
     if isinstance(error, OSError):
         number, path = error.errno, str(error.filename or "")
     else:
-        number, path = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF), ""
+        code = getattr(error, "sqlite_errorcode", 0) or (getattr(error, "result", 0) if _is_apsws(error) else 0)
+        number, path = _SQLITE.get(code & 0xFF), ""
     if number not in SAID:
         return None
     why, remedy = SAID[number]
     what = f"'{path}' cannot be used" if path else "a file cannot be used"
     return QiError(f"{what}: {why}", remedy=remedy, path=path, errno=errno.errorcode[number])
+
+
+def _is_apsws(error: BaseException) -> bool:
+    return type(error).__module__ == "apsw"

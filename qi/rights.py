@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from qi.messages import PUBLIC, STUDIO_ONLY, TOPICS
 
+ALWAYS = ("session.identify", "job.report", "notice.send")
+"""What every addon may ask, without declaring it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rights:
@@ -37,7 +40,7 @@ def of_session(session: str, kind: str, permissions: Collection[str]) -> Rights:
 
 def of_addon(session: str, bundle: str, addon: str, child: str, requests: Iterable[str]) -> Rights:
     """An addon in a process of its own: it serves its own subjects, and asks what it declared."""
-    publish = [*_asking(session, {*requests, *_topics(()), "session.identify"}), "qi.feed.>"]
+    publish = [*_asking(session, {*requests, *_topics(()), *ALWAYS}), "qi.feed.>"]
     subscribe = [
         f"_INBOX.{session}.>",
         f"qi.addon.{bundle}.{addon}.>",

@@ -73,6 +73,8 @@ class Hosting:
         """What the session of each addon in a process of its own is opened with, by the name of its child."""
         self._numbers = itertools.count(2)
         self._lock = threading.Lock()
+        self._replacing = threading.Lock()
+        """Held while one is replaced: two at once would leave a child that nobody knows."""
         self.providing = ""
         """Id of the bundle whose providers the services ask."""
 
@@ -254,7 +256,11 @@ class Hosting:
 
         When the new one does not start the running one stays, and its record says why. Raises QiError.
         """
-        key = (bundle.id, name)
+        with self._replacing:
+            return self._replaced((bundle.id, name), bundle, production)
+
+    def _replaced(self, key: Key, bundle: BundleInfo, production: bool) -> AddonRun:
+        name = key[1]
         with self._lock:
             before = self._pinned.get(key)
         if before is None or before.run.stage != "started":

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from qi.bus import Bus
 from qi.contracts.addons import ListAddons
 from qi.contracts.bundles import BundleInfo, GetBundle
 from qi.contracts.hosting import AddonRun, AddonRuns, EnsureAddon, GetAddons, RestartAddon
+from qi.contracts.jobs import WhichJobs
 from qi.contracts.session import ListSessions
-from qi.errors import NotFound, QiError
+from qi.errors import NotFound, QiError, Unavailable
+from qi.messages import to_addon
 from qi.wire import Message
 
 log = logging.getLogger("qi.addons")
@@ -36,7 +39,7 @@ class Host(Actor):
     """Starts what a session needs, lets go of what none does."""
 
     name = "hosting"
-    requests = (GetBundle, ListAddons, ListSessions)
+    requests = (GetBundle, ListAddons, ListSessions, WhichJobs)
 
     def __init__(self, bus: Bus, *, hosting: Hosting, production: str, moved: Callable[[BundleInfo], None]) -> None:
         """`production` is the id of the bundle the studio began with; `moved` is told of the next, on a thread of
@@ -108,7 +111,16 @@ class Host(Actor):
         """Of what belongs to bundles that no session works with."""
         used = {session.bundle for session in self.request(ListSessions()).sessions if session.kind != "addon"}
         for bundle in self._hosting.bundles() - used - {self._production, self._hosting.providing}:
-            self._later(self._hosting.stop, bundle)
+            self._later(self._let_go_of, bundle)
+
+    def _let_go_of(self, bundle: str) -> None:
+        """Unless one of its addons is still at a job; on a thread of the pool."""
+        for run in self._hosting.runs(bundle):
+            if run.stage == "started":
+                with suppress(Unavailable):  # it is gone already
+                    if self.request(WhichJobs(), to=to_addon(bundle, run.name)).ids:
+                        return
+        self._hosting.stop(bundle)
 
     def _follow(self, bundle: BundleInfo) -> None:
         self._hosting.register(bundle)

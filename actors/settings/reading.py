@@ -12,12 +12,12 @@ from typing import Any
 
 from actors.settings.layers import Layers, Read, Scopes
 from actors.settings.patches import resolver_of, split
-from actors.settings.scopes import Place, scope_at, stream_of_user
+from actors.settings.scopes import Place, scope_at
 from events import bundles, settings
 from events.bundles import Bundle
 from events.decider import Known
 from events.record import Position, StreamName
-from events.settings import Scope, settings_stream
+from events.settings import Scope, settings_stream, user_stream
 from events.settings_layers import LAYERS, explain
 from events.settings_tree import MISSING, begins, dotted, lookup
 from qi import context
@@ -249,7 +249,7 @@ class SettingsReading(Actor):
         if scope == "project":
             project = self.request(GetProject(project=target))
             return Place("project", settings_stream("project", project.id), project.id, project.name)
-        stream = stream_of_user(target or self.caller.user)
+        stream = user_stream(target or self.caller.user)
         return Place("user", stream, stream.partition("_")[2], target or self.caller.user)
 
     def _streams(self, bundle: BundleInfo, project: str, user: str) -> dict[str, StreamName]:
@@ -260,7 +260,7 @@ class SettingsReading(Actor):
                 "project": settings_stream("project", project), "project file": settings_stream("file", project)
             }  # fmt: skip
         if user and user != STUDIO:
-            streams["user"] = stream_of_user(user)
+            streams["user"] = user_stream(user)
         return streams
 
     def _digests(self, bundle: BundleInfo) -> dict[str, str]:

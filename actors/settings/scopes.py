@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from events import bundles, settings
 from events.bundle_events import BundleSettingsChanged
 from events.bundles import Bundle
 from events.catalog import decode_event
 from events.decider import Known
-from events.names import fold_name
 from events.record import Event, Position, StreamName
 from events.settings import Difference, Scope, SettingsChanged, settings_stream
 from events.store import EventReader
@@ -49,11 +47,6 @@ class Place:
         if self.layer == "project file":
             found["project"] = known.get(Scope, settings_stream("project", self.target)) or Scope()
         return found
-
-
-def stream_of_user(user: str) -> StreamName:
-    """A user's name may hold any character, a stream's not."""
-    return settings_stream("user", sha256(fold_name(user).encode()).hexdigest()[:32])
 
 
 def place_of_event(event: Event) -> tuple[Place, Difference]:

@@ -12,7 +12,7 @@ from actors.settings.reading import SettingsReading
 from actors.settings.scopes import Place, place_of_event, scope_at
 from events import bundle_decisions, settings
 from events.bundle_commands import PatchBundleSettings
-from events.decider import decision
+from events.decider import decision, need_reason
 from events.record import Position
 from events.settings import Difference, Patch, settings_stream
 from events.settings_layers import SCOPE_OF_LAYER
@@ -67,7 +67,7 @@ class Settings(SettingsReading):
     @handles(contract.RevertSettings)
     def revert(self, message: contract.RevertSettings) -> Patched:
         self._ledger.follow()
-        expected: int | None = None
+        expected, reason = message.expected, need_reason(message.reason)
         wanted = None
         cause = context.current().cause
         if message.change:
@@ -75,9 +75,9 @@ class Settings(SettingsReading):
             place, change = place_of_event(event)
             then = scope_at(self._reader, place, Position(event.position - 1))
             wanted, expected, cause = (change.addon, change.path), int(event.version), event.id
-        elif message.since is not None and message.scope:
+        elif message.to is not None and message.scope:
             place = self._place(message.scope, message.target)
-            then = scope_at(self._reader, place, Position(message.since))
+            then = scope_at(self._reader, place, Position(message.to))
             if message.path:
                 addon, _, rest = message.path.partition(".")
                 wanted = (addon, tuple(rest.split(".")) if rest else ())
@@ -86,7 +86,6 @@ class Settings(SettingsReading):
         self._require(SCOPE_OF_LAYER[place.layer])
         patches = restore(place.scope(self._ledger.known), then, wanted)
         _, schemas, _ = self._to_patch(place)
-        reason = message.reason or f"takes back {message.change or f'what came after {message.since}'}"
         with context.use(context.current()._replace(cause=cause)):
             return self._done(
                 place, patches, reason, schemas, expected=expected, dry_run=message.dry_run, command=message.command
@@ -242,8 +241,8 @@ def _stored_elsewhere(patches: list[Patch], place: Place, read: Callable[[str], 
     ]
 
 
-def _change(change: Difference) -> contract.SettingChange:
-    return contract.SettingChange(
+def _change(change: Difference) -> contract.Changing:
+    return contract.Changing(
         path=dotted(change.addon, change.path), was_set=change.was_set, old=change.old, is_set=change.is_set,
         new=change.new,
     )  # fmt: skip

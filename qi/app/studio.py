@@ -29,7 +29,9 @@ from actors.folders import Folders
 from actors.gate import Gate
 from actors.history import History
 from actors.hosting import Host, Hosting, providers
+from actors.jobs import Jobs
 from actors.journal import Journal
+from actors.notices import NoticeBoard
 from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
@@ -38,6 +40,7 @@ from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
 from actors.settings_history import SettingsHistory
 from actors.studio import Outlook, StudioActor
+from actors.vault import Vault
 from events.ids import new_id
 from qi import context
 from qi.actor import Actor
@@ -71,7 +74,7 @@ PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provi
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, StudioActor,
+    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, StudioActor,
 )  # fmt: skip
 
 
@@ -173,14 +176,17 @@ class Studio:
         self._core(SettingsHistory, home=home)
         self._core(ProjectFiles)
         self._core(Folders)
+        self._core(Vault, home=home)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)
         self._core(History, home=home)
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)
+        self._core(NoticeBoard, home=home)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
+        self._core(Jobs, home=home)
         for info in self._running_bus.request(ListAddons()).addons:
             if info.problem:
                 self._problem(f"the addon '{info.name}' in {info.folder} cannot be used: {info.problem}")

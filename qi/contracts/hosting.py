@@ -61,7 +61,7 @@ class EnsureAddon(Request[AddonRun], topic="addon.ensure", needs="read", timeout
 
     name: Name
     bundle: Token = ""
-    """Id of another bundle, where a service asks."""
+    """Id of another bundle; only services may name one."""
 
 
 @message

@@ -73,7 +73,7 @@ class Setting:
 
 
 @message
-class SettingChange:
+class Changing:
     """One path that a change touches."""
 
     path: str
@@ -88,9 +88,9 @@ class Patched:
     revision: int
     position: int
     changed: int
-    """How many values really changed."""
-    changes: tuple[SettingChange, ...] = ()
-    """Which; of a dry run, which would."""
+    """How many values really changed; of a dry run, would."""
+    changes: tuple[Changing, ...] = ()
+    """Which would; of a dry run."""
 
 
 @message
@@ -132,17 +132,20 @@ class AmendBundle(Request[BundleInfo], topic="bundle.amend", needs="bundle.promo
 class RevertSettings(Request[Patched], topic="config.revert", needs="settings.write"):
     """Put values of one scope back; the revert is a change like any other, and can be reverted itself.
 
-    With `change` (the id of an event) that one change is taken back; with `since` (a log position) everything that
-    changed in the scope behind it, or only at `path` and below. A conflict when what `change` left was changed again.
+    With `to` (a log position) the scope is what it was there, or only at `path` and below. With `change` (the id of an
+    event) that one change is taken back: a conflict when what it left was changed again.
     """
 
     scope: Annotated[str, Text(10, "^(|bundle|project|user)$")] = ""
     target: Name = ""
     """As in :class:`PatchSettings`. A `change` knows its scope by itself."""
-    change: Token = ""
-    since: int | None = None
     path: PathText = ""
-    reason: Prose = ""
+    to: int | None = None
+    """Position: the state after the event there. One less than a change's own position undoes it and what followed."""
+    change: Token = ""
+    reason: Prose
+    expected: int | None = None
+    """As in :class:`PatchSettings`, for `to`."""
     dry_run: bool = False
     command: Token = ""
 

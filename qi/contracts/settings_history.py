@@ -4,57 +4,56 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from qi.limits import Name, PageSize, PathText, Text, Token
+from qi.limits import Name, PageSize, PathText, Text
 from qi.messages import Request, message
 
 
 @message
-class ChangedSetting:
-    """One change of one path of one scope."""
+class SettingChange:
+    """One value of one scope changed."""
 
     position: int
     event: str
-    """Its id."""
+    at: int
+    """Microseconds since the epoch."""
+    by: str
     scope: str
     """`bundle`, `project`, `project file` or `user`."""
     target: str
     """Id of the bundle or project; token of the user."""
     path: str
+    """Dotted, beginning with the addon's name."""
     was_set: bool
     old: Any
     is_set: bool
     new: Any
-    by: str
-    at: int
-    """Microseconds since the epoch."""
     reason: str
 
 
 @message
-class SettingsChanges:
-    changes: tuple[ChangedSetting, ...]
+class SettingHistory:
+    changes: tuple[SettingChange, ...]
     """Newest first."""
     before: int
     """Hand it in as `before` for the next page; 0 on the last one."""
 
 
 @message
-class QuerySettingsHistory(Request[SettingsChanges], topic="config.history", needs="history.read", timeout_s=30.0):
-    """Changes of settings, newest first: of a path and all below and above it, an addon, a scope."""
+class GetSettingHistory(Request[SettingHistory], topic="config.history", needs="history.read", timeout_s=30.0):
+    """What was changed, newest first: in one scope or all; of everything, or at a path, above it and below it."""
 
-    path: PathText = ""
-    addon: Name = ""
     scope: Annotated[str, Text(12, "^(|bundle|project|project file|user)$")] = ""
-    target: Token = ""
-    """Id of the bundle or project, token of the user."""
+    target: Name = ""
+    """Project name; bundle name; user. Every one of the scope when empty."""
+    path: PathText = ""
     before: int = 0
-    """Only changes at smaller log positions; all when 0."""
+    """Only before this log position; 0: all."""
     limit: PageSize = 100
 
 
 @message
-class SettingsSide:
-    """One side of a comparison."""
+class SettingsOf:
+    """Whose settings, and when."""
 
     bundle: Name = ""
     project: Name = ""
@@ -64,24 +63,26 @@ class SettingsSide:
 
 
 @message
-class DifferentSetting:
+class SettingDifference:
     path: str
-    old: Any
-    """Null where the first has nothing."""
-    new: Any
+    first: Any = None
+    """Null, too, where `first_has` is false."""
+    second: Any = None
+    first_has: bool = True
+    second_has: bool = True
 
 
 @message
 class SettingsDiff:
-    settings: tuple[DifferentSetting, ...]
+    differences: tuple[SettingDifference, ...]
     more: bool = False
     """Whether there are more than one reply can hold: ask addon by addon."""
 
 
 @message
 class DiffSettings(Request[SettingsDiff], topic="config.diff", needs="read", timeout_s=30.0):
-    """Which effective values two bundles, projects, users or times have differently."""
+    """Where the effective settings of two bundles, projects, users or times differ."""
 
-    first: SettingsSide
-    second: SettingsSide
+    first: SettingsOf
+    second: SettingsOf
     addon: Name = ""

@@ -8,7 +8,8 @@ import pytest
 
 from events.ids import new_id
 from qi.contracts.bundles import CreateBundle
-from qi.contracts.settings import ExplainSetting, GetSettings, Patched, PatchSettings, Setting
+from qi.contracts.settings import ExplainSetting, GetSettings, Patched, PatchSettings, RevertSettings, Setting
+from qi.contracts.settings_history import DiffSettings, GetSettingHistory, SettingsOf
 from qi.errors import Conflict, Invalid, NotFound, QiError
 from qi.testing.studio import RunningStudio, Shot
 
@@ -120,3 +121,66 @@ def test_a_dev_bundle_takes_settings_of_addons_that_come_from_their_folders(stud
     assert studio.bus.request(patch).changed == 1
     assert studio.bus.request(GetSettings(path="media.review_crf", bundle=name)).values == {"media.review_crf": 30}
     assert studio.bus.request(GetSettings(path="media.review_crf")).values == {"media.review_crf": 18}
+
+
+def test_a_scope_has_a_history_and_can_be_made_what_it_was(studio: RunningStudio, shot: Shot) -> None:
+    memory = "qi.publish.memory_gib"
+    first = put(studio, "project", shot.project, 60, reason="slow farm")
+    put(studio, "project", shot.project, 70, reason="slower")
+    put(studio, "project", shot.project, 8, path=memory)
+    seen = studio.bus.request(GetSettingHistory(scope="project", target=shot.project))
+    assert [(one.path, one.old, one.new, one.reason) for one in seen.changes] == [
+        (memory, None, 8, ""), (TIMEOUT, 60, 70, "slower"), (TIMEOUT, None, 60, "slow farm"),
+    ]  # fmt: skip
+    one = studio.bus.request(GetSettingHistory(scope="project", target=shot.project, path=memory, limit=1))
+    assert [change.path for change in one.changes] == [memory]
+
+    def back(**more: Any) -> Patched:
+        asked = RevertSettings(scope="project", target=shot.project, to=first.position, command=new_id(), **more)
+        return studio.bus.request(asked)
+
+    with pytest.raises(Invalid, match="reason"):
+        back(reason=" ")
+    assert back(path=TIMEOUT, reason="too slow").changed == 1
+    assert (value(studio, project=shot.project), value(studio, memory, project=shot.project)) == (60, 8)
+    assert back(reason="all of it").changed == 1
+    assert value(studio, memory, project=shot.project) == 0
+    assert back(reason="once more").changed == 0
+    # A revert is a change like any other: it can be undone.
+    last = studio.bus.request(GetSettingHistory(scope="project", target=shot.project, limit=1)).changes[0]
+    assert last.reason == "all of it"
+    undo = RevertSettings(scope="project", target=shot.project, to=last.position - 1, reason="no", command=new_id())
+    studio.bus.request(undo)
+    assert value(studio, memory, project=shot.project) == 8
+
+
+def test_settings_of_two_projects_and_times_are_compared(studio: RunningStudio, shot: Shot) -> None:
+    other = studio.given_project()
+    first = put(studio, "project", shot.project, 60)
+    put(studio, "project", shot.project, 70)
+    found = studio.bus.request(
+        DiffSettings(first=SettingsOf(project=shot.project), second=SettingsOf(project=other.project), addon="qi")
+    )
+    assert [(one.path, one.first, one.second) for one in found.differences] == [(TIMEOUT, 70, 900)]
+    found = studio.bus.request(
+        DiffSettings(
+            first=SettingsOf(project=shot.project, at=first.position), second=SettingsOf(project=shot.project)
+        )
+    )
+    assert [(one.path, one.first, one.second) for one in found.differences] == [(TIMEOUT, 60, 70)]
+
+
+def test_two_editors_collide_only_where_they_touch_the_same(studio: RunningStudio, shot: Shot) -> None:
+    memory = "qi.publish.memory_gib"
+    read = put(studio, "project", shot.project, 60).revision
+    put(studio, "project", shot.project, 70, reason="the farm is slow")
+    # Another path: nobody's change is lost, so nothing is refused.
+    assert put(studio, "project", shot.project, 8, path=memory, expected=read).changed == 1
+    with pytest.raises(Conflict) as told:
+        put(studio, "project", shot.project, 80, expected=read)
+    said = told.value.data
+    assert (said["path"], said["theirs"], said["yours"], said["reason"]) == (TIMEOUT, 70, 80, "the farm is slow")
+    assert said["by"]
+    assert said["yours_by"]
+    assert TIMEOUT in told.value.message
+    assert (value(studio, project=shot.project), value(studio, memory, project=shot.project)) == (70, 8)

@@ -25,7 +25,7 @@ from qi.contracts.settings import (
     Setting,
     SettingsValues,
 )
-from qi.contracts.settings_history import DiffSettings, QuerySettingsHistory, SettingsSide
+from qi.contracts.settings_history import DiffSettings, GetSettingHistory, SettingsOf
 from qi.errors import Conflict, Invalid, Locked, NotFound, QiError
 from qi.settings_updates import SettingsUpdate, on_settings
 from qi.testing.studio import RunningStudio, Shot, start_studio
@@ -131,7 +131,7 @@ def test_whoever_changes_a_member_of_a_group_says_the_whole_group(farm: RunningS
 
     put(farm, shot.project, pool__name="night")
     assert got(farm, shot.project).values["farm"]["pool"] == {"name": "night", "slots": 8}
-    assert len(farm.bus.request(QuerySettingsHistory(path="farm.pool.slots", target="")).changes) >= 2
+    assert len(farm.bus.request(GetSettingHistory(path="farm.pool.slots")).changes) >= 2
 
     farm.bus.request(PatchSettings(scope="project", target=shot.project, unset=("farm.pool.name",)))
     assert got(farm, shot.project).values["farm"]["pool"] == {"name": "day", "slots": 4}
@@ -179,9 +179,9 @@ def test_two_who_change_different_paths_both_succeed_and_the_same_path_is_a_conf
     with pytest.raises(Conflict) as told:
         change("farm.fps", 30)
     data = told.value.data
-    assert (data["path"], data["theirs"], data["ours"]) == ("farm.fps", 25, 30)
+    assert (data["path"], data["theirs"], data["yours"]) == ("farm.fps", 25, 30)
     assert data["by"]
-    assert data["by"] == data["asked_by"]
+    assert data["by"] == data["yours_by"]
     assert got(farm, shot.project).values["farm"]["fps"] == 25
 
 
@@ -197,21 +197,21 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(farm: RunningStudi
 def test_a_change_a_path_and_all_since_a_point_are_taken_back(farm: RunningStudio, shot: Shot) -> None:
     first = put(farm, shot.project, fps=25, root="/mnt/a").position
     put(farm, shot.project, fps=30, presets__web__crf=20)
-    last = farm.bus.request(QuerySettingsHistory(path="farm.fps", limit=1)).changes[0]
+    last = farm.bus.request(GetSettingHistory(path="farm.fps", limit=1)).changes[0]
     assert (last.old, last.new, last.scope) == (25, 30, "project")
 
     farm.bus.request(RevertSettings(change=last.event, reason="too fast", command=new_id()))
     assert got(farm, shot.project).values["farm"]["fps"] == 25
-    back = farm.bus.request(QuerySettingsHistory(path="farm.fps", limit=1)).changes[0]
+    back = farm.bus.request(GetSettingHistory(path="farm.fps", limit=1)).changes[0]
     assert (back.old, back.new, back.reason) == (30, 25, "too fast")
     assert next(event for event in farm.events(after=back.position - 1, limit=1)).meta.cause == last.event
 
     put(farm, shot.project, fps=60)
     with pytest.raises(Conflict):
-        farm.bus.request(RevertSettings(change=last.event))
-    farm.bus.request(RevertSettings(scope="project", target=shot.project, since=first, path="farm.fps"))
+        farm.bus.request(RevertSettings(change=last.event, reason="again"))
+    farm.bus.request(RevertSettings(scope="project", target=shot.project, to=first, path="farm.fps", reason="so"))
     assert got(farm, shot.project).values["farm"]["presets"]["web"] == {"crf": 20}
-    farm.bus.request(RevertSettings(scope="project", target=shot.project, since=first))
+    farm.bus.request(RevertSettings(scope="project", target=shot.project, to=first, reason="all of it"))
     stored = farm.bus.request(GetOverrides(scope="project", target=shot.project)).settings
     assert {one.path: one.value for one in stored} == {"farm.fps": 25, "farm.root": "/mnt/a"}
     then = farm.bus.request(GetOverrides(scope="project", target=shot.project, at=first)).settings
@@ -231,7 +231,7 @@ def test_history_comes_in_pages_and_two_sides_are_compared(farm: RunningStudio, 
     seen: list[Any] = []
     before = 0
     while True:
-        page = farm.bus.request(QuerySettingsHistory(addon="farm", scope="project", before=before, limit=2))
+        page = farm.bus.request(GetSettingHistory(path="farm", scope="project", before=before, limit=2))
         seen += page.changes
         before = page.before
         if not before:
@@ -239,12 +239,12 @@ def test_history_comes_in_pages_and_two_sides_are_compared(farm: RunningStudio, 
     assert [one.new for one in seen[:3]] == [48, 30, 25]
     assert [one.position for one in seen] == sorted((one.position for one in seen), reverse=True)
 
-    sides = SettingsSide(project=shot.project), SettingsSide(project=other.project)
-    found = farm.bus.request(DiffSettings(first=sides[0], second=sides[1], addon="farm")).settings
-    assert [(one.path, one.old, one.new) for one in found] == [("farm.fps", 48, 24)]
-    past = SettingsSide(project=shot.project, at=seen[2].position)
-    found = farm.bus.request(DiffSettings(first=past, second=sides[0])).settings
-    assert [(one.path, one.old, one.new) for one in found] == [("farm.fps", 25, 48)]
+    sides = SettingsOf(project=shot.project), SettingsOf(project=other.project)
+    found = farm.bus.request(DiffSettings(first=sides[0], second=sides[1], addon="farm")).differences
+    assert [(one.path, one.first, one.second) for one in found] == [("farm.fps", 48, 24)]
+    past = SettingsOf(project=shot.project, at=seen[2].position)
+    found = farm.bus.request(DiffSettings(first=past, second=sides[0])).differences
+    assert [(one.path, one.first, one.second) for one in found] == [("farm.fps", 25, 48)]
     assert project.values["farm"]["fps"] == 48
 
 
@@ -317,7 +317,7 @@ def test_a_file_in_the_projects_folder_counts_just_above_the_project(farm: Runni
     put(farm, "grace", scope="user", fps=48)
     assert got(farm, shot.project, user="grace").values["farm"]["fps"] == 48
 
-    before = len(farm.bus.request(QuerySettingsHistory(scope="project file")).changes)
+    before = len(farm.bus.request(GetSettingHistory(scope="project file")).changes)
     for broken in BROKEN_FILES:
         file.write_text(broken)
         reason = "login" if "login" in broken else "TOML"
@@ -328,7 +328,7 @@ def test_a_file_in_the_projects_folder_counts_just_above_the_project(farm: Runni
         assert "hunter2hunter2" not in one.why
     file.write_text("[farm]\nfps = 30\n[farm.pool]\nslots = 9\n")
     until(farm, shot.project, lambda found: not found.invalid)
-    assert len(farm.bus.request(QuerySettingsHistory(scope="project file")).changes) == before, "nothing is doubled"
+    assert len(farm.bus.request(GetSettingHistory(scope="project file")).changes) == before, "nothing is doubled"
 
     file.unlink()
     until(farm, shot.project, lambda found: found.values["farm"]["fps"] == 25)
@@ -389,7 +389,7 @@ def test_what_a_file_came_to_say_while_no_studio_ran_is_taken_up_once(farm: Runn
     for project in (shot.project, still.project):
         file_of(farm, project).write_text('[farm]\nroot = "/mnt/f"\n')
         until(farm, project, lambda found: found.values["farm"]["root"] == "/mnt/f")
-    before = farm.bus.request(QuerySettingsHistory(scope="project file", limit=1)).changes[0].position
+    before = farm.bus.request(GetSettingHistory(scope="project file", limit=1)).changes[0].position
     addons = Path(farm.home.root).parent / "addons"
     farm.stop()
 
@@ -397,6 +397,6 @@ def test_what_a_file_came_to_say_while_no_studio_ran_is_taken_up_once(farm: Runn
     with start_studio(farm.home.root, environment={"QI_ADDON_PATHS": str(addons)}) as again:
         until(again, shot.project, lambda found: found.values["farm"]["root"] == "/mnt/g")
         assert got(again, still.project).values["farm"]["root"] == "/mnt/f"
-        newest = again.bus.request(QuerySettingsHistory(scope="project file", limit=2)).changes
+        newest = again.bus.request(GetSettingHistory(scope="project file", limit=2)).changes
         assert [(one.old, one.new) for one in newest[:1]] == [("/mnt/f", "/mnt/g")]
         assert newest[1].position == before

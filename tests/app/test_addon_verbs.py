@@ -11,6 +11,7 @@ import pytest
 from events.ids import new_id
 from qi.app.cli.main import main
 from qi.contracts.bundles import ArchiveBundle, DeleteBundle
+from qi.testing.mesh import eventually
 from qi.testing.studio import RunningStudio, start_studio
 
 
@@ -77,6 +78,12 @@ def test_from_new_to_removed(running: RunningStudio, tmp_path: Path, capsys: pyt
     assert "Say hello." in qi("greeter", "--help")
     assert "no command and no addon 'nobody'" in qi("nobody", "hello", code=2)
     assert "adds no verbs" in qi("local", "hello", code=2)
+
+    assert "greeter" in qi("job", "start", "greeter", "nothing")
+    eventually(lambda: "no jobs of the kind 'nothing'" in qi("job", "list", "--state", "failed"))
+    assert "no jobs of the kind" in qi("notices")
+    assert "nothing new" in qi("notices")
+    assert "0 jobs have an id" in qi("job", "cancel", "zzz", code=2)
 
     assert "bundle 'old' pins" in qi("addon", "remove", "greeter@0.1.0", "--reason", "old", code=4)
     for request in (ArchiveBundle, DeleteBundle):

@@ -47,19 +47,22 @@ def test_changes_are_listed_taken_back_and_compared(qi: Callable[..., Any], stud
     assert [(one["old"], one["new"], one["reason"]) for one in changes] == [(20, 22, "to 22"), (None, 20, "to 20")]
     assert "to 22" in qi("settings", "history", "media", "--limit", "5").out
 
-    differing = qi("settings", "diff", "--project", project, "--project", other, "--json")
-    assert differing.code == 1
-    assert differing.json["settings"] == [{"path": CRF, "old": 22, "new": 18}]
-    past = qi("settings", "diff", "--project", project, "--at", str(changes[1]["position"]))
+    differing = qi("settings", "diff", f"project={project}", f"project={other}", "--json")
+    assert (differing.code, [(one["path"], one["first"], one["second"]) for one in differing.json]) == (
+        1, [(CRF, 22, 18)],
+    )  # fmt: skip
+    past = qi("settings", "diff", f"project={project},at={changes[1]['position']}", f"project={project}")
     assert [line.split() for line in past.out.splitlines() if CRF in line] == [[CRF, "20", "22"]]
-    assert qi("settings", "diff", "--project", project, "--project", project).code == 0
+    assert qi("settings", "diff", f"project={project}", f"project={project}").code == 0
 
-    assert "1 put back" in qi("settings", "revert", "--change", str(changes[0]["position"])).out
+    why = ("--reason", "too coarse")
+    assert "1 values are as they were" in qi("settings", "revert", "--change", str(changes[0]["position"]), *why).out
     assert qi("settings", "get", CRF, "--project", project, "--json").json["values"] == {CRF: 20}
-    back = qi("settings", "revert", "--since", str(changes[1]["position"] - 1), "--project", project, "--dry-run")
+    point = str(changes[1]["position"] - 1)
+    back = qi("settings", "revert", point, "--project", project, "--dry-run", *why)
     assert [line.split() for line in back.out.splitlines() if CRF in line] == [[CRF, "20", "—"]]
-    assert qi("settings", "revert", "--project", project).code == 2
-    assert qi("settings", "revert", "--change", "999999").code == 2
+    assert qi("settings", "revert", "--project", project, *why).code == 2
+    assert qi("settings", "revert", "--change", "999999", *why).code == 2
 
 
 def test_what_a_scope_says_is_carried_to_another(qi: Callable[..., Any], studio: RunningStudio, tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 def tamper(path: Path, *statements: str) -> None:
     """Change the file as somebody with the rights to it could: past the triggers, which are put back."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with closing(apsw.Connection(str(path))) as db:
         triggers = [statement for statement in sqlite.SCHEMA if statement.startswith("CREATE TRIGGER")]
         for trigger in triggers:
             db.execute(f"DROP TRIGGER {trigger.split()[2]}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from events import settings, sqlite
@@ -163,7 +163,7 @@ def test_it_needs_a_reason_and_an_event(home: Home) -> None:
 
 def tampered(log: Path, statement: str) -> None:
     trigger = next(one for one in sqlite.SCHEMA if one.startswith("CREATE TRIGGER event_never_updates"))
-    with closing(sqlite3.connect(log, isolation_level=None)) as db:
+    with closing(apsw.Connection(str(log))) as db:
         db.execute("DROP TRIGGER event_never_updates")
         db.execute(statement)
         db.execute(trigger)
@@ -191,7 +191,7 @@ def test_what_was_left_is_proved_too(home: Home) -> None:
 
 def test_nothing_else_can_change_an_event_afterwards(home: Home) -> None:
     home.redact(2)
-    with closing(sqlite3.connect(home.log)) as db, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with closing(apsw.Connection(str(home.log))) as db, pytest.raises(apsw.ConstraintError, match="append-only"):
         db.execute("UPDATE event SET data = '{}' WHERE position = 3")
 
 
@@ -208,7 +208,7 @@ def test_one_who_was_killed_in_between_repeats_it(home: Home, monkeypatch: pytes
 
 
 def test_a_reader_outside_keeps_the_old_bytes_and_is_named(home: Home) -> None:
-    with closing(sqlite3.connect(home.log, isolation_level=None)) as db:
+    with closing(apsw.Connection(str(home.log))) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN")
         db.execute("SELECT count(*) FROM event").fetchone()

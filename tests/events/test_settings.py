@@ -100,8 +100,8 @@ def test_who_changes_what_somebody_changed_since_is_told_the_path_both_values_an
     error = made.refused(Conflict, replace(patch(put("fps", 30), expected=1), by="grace"))
     assert error.message == "core.fps was changed meanwhile: ada set it to 25, “PAL”; grace sets core.fps to 30"
     assert (error.data["stream"], error.data["expected"], error.data["actual"]) == (PROJECT, 1, 2)
-    assert (error.data["path"], error.data["theirs"], error.data["ours"]) == ("core.fps", 25, 30)
-    assert (error.data["by"], error.data["asked_by"], error.data["reason"]) == ("ada", "grace", "PAL")
+    assert (error.data["path"], error.data["theirs"], error.data["yours"]) == ("core.fps", 25, 30)
+    assert (error.data["by"], error.data["yours_by"], error.data["reason"]) == ("ada", "grace", "PAL")
 
 
 @pytest.mark.parametrize("mine", [put("fps", 30), forget("fps"), put("fps.drop", 1), forget("render")])

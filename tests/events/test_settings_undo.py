@@ -125,7 +125,7 @@ def test_two_who_edit_at_once_end_in_both_or_one_of_them_never_in_a_mixture(
     if refused is not None:
         assert now(made) == alone
         if isinstance(refused, Conflict):
-            assert (refused.data["by"], refused.data["asked_by"]) == ("ada", "grace")
+            assert (refused.data["by"], refused.data["yours_by"]) == ("ada", "grace")
             assert any(refused.data["path"] == ".".join((addon, *path)) for addon, path in touched)
         return
     # Nothing that the first one touched is another than the first one left it.

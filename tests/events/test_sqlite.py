@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from events import sqlite
@@ -37,8 +37,8 @@ def store(path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def tampering(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None)
+def tampering(path: Path) -> apsw.Connection:
+    return apsw.Connection(str(path))
 
 
 def test_a_log_is_there_again_after_a_restart(path: Path) -> None:
@@ -69,13 +69,13 @@ def test_the_file_is_as_durable_as_it_should_be(store: SqliteStore) -> None:
 )
 def test_nothing_in_the_log_can_be_changed(store: SqliteStore, sql: str) -> None:
     store.append(request(noted(n=1), command="c1"))
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with pytest.raises(apsw.ConstraintError, match="append-only"):
         store._db.execute(sql)
     assert store.at(Position(1)).data == {"n": 1}
 
 
 def test_a_reader_cannot_write(store: SqliteStore, path: Path) -> None:
-    with SqliteReader(path) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with SqliteReader(path) as reader, pytest.raises(apsw.ReadOnlyError, match="readonly"):
         reader._db.execute("INSERT INTO command VALUES ('c', x'00', 1, 1, '{}')")
 
 

@@ -49,11 +49,11 @@ def replay(
         raise typer.BadParameter(f"'{mode}' is none of {', '.join(MODES)}")
     if mode != "what-if" and (bundle or settings_at):
         raise typer.BadParameter("--bundle and --settings-at are for --mode what-if: a replay has what it had")
-    command = new_id()
+    rules, command = _rules(remap or []), new_id()
     with studio(acts=True) as bus:
         whole = bus.request(ShowPublish(publish=publish)).publish
         request = ReplayPublish(
-            publish=whole, mode=mode, remap=_rules(remap or []), accept_changed=accept_changed,
+            publish=whole, mode=mode, remap=rules, accept_changed=accept_changed,
             took_effect=took_effect, bundle=bundle, settings_at=position_at(bus, settings_at),
             environment=dict(os.environ) if mode == "what-if" else {}, command=command,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from qi.app.cli.output import Json, document, line, moment, problem, table
 from qi.app.cli.project import required
 from qi.app.cli.state import launch_config, studio
 from qi.contracts.settings import (
+    Changing,
     ExplainSetting,
     GetOptions,
     GetSettings,
@@ -22,7 +23,6 @@ from qi.contracts.settings import (
     ListInvalid,
     PatchSettings,
     Setting,
-    SettingChange,
 )
 
 verbs = typer.Typer(help="Settings: defaults, then bundle, project, its settings file, user.", no_args_is_help=True)
@@ -153,7 +153,7 @@ def print_invalid(found: Iterable[InvalidSetting]) -> None:
     table(("where", "setting", "value", "by", "why it does not count"), rows, empty="every stored value counts")
 
 
-def print_changes(changes: Iterable[SettingChange]) -> None:
+def print_changes(changes: Iterable[Changing]) -> None:
     """A table of what changes, or would."""
     rows = [
         (one.path, text(one.old) if one.was_set else "—", text(one.new) if one.is_set else "—") for one in changes

@@ -25,18 +25,15 @@ from qi.app.cli.settings import (
     scope_target,
     text,
 )
-from qi.app.cli.state import launch_config, studio
-from qi.contracts.bundles import GetBundle
-from qi.contracts.db import GetProject
+from qi.app.cli.state import studio
 from qi.contracts.log import ReadLog
 from qi.contracts.settings import GetOverrides, GetSettings, PatchSettings, RevertSettings, Setting
-from qi.contracts.settings_history import DiffSettings, QuerySettingsHistory, SettingsSide
+from qi.contracts.settings_history import DiffSettings, GetSettingHistory, SettingsOf
 from qi.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from qi.bus import Bus
 
-SIDES = 2
 
 
 def add_changes_to(verbs: typer.Typer) -> None:
@@ -48,20 +45,19 @@ def add_changes_to(verbs: typer.Typer) -> None:
 def history(
     path: Annotated[str, typer.Argument(help="ADDON or ADDON.FIELD; everything when left out.")] = "",
     scope: Annotated[str, typer.Option(help="bundle, project, 'project file' or user; all when left out.")] = "",
-    target: Annotated[str, typer.Option("--target", "-t", help="Only of this project or bundle.")] = "",
+    target: Annotated[str, typer.Option("--target", "-t", help="Only of this project, bundle or user.")] = "",
+    project: Project = "",
     before: Annotated[str, typer.Option(help="Before this log position, or time (2h, or a date).")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Changes of settings, newest first: who, when, why, and from what to what."""
-    addon, dot, _ = path.partition(".")
+    """What was changed, newest first: who, when, why, and from what to what."""
+    if project:
+        scope, target = scope or "project", target or project
     with studio(acts=False) as bus:
         found = bus.request(
-            QuerySettingsHistory(
-                path=path if dot else "", addon=addon if not dot else "", scope=scope,
-                target=_target(bus, scope, target), before=position_at(bus, before), limit=limit,
-            )
-        )  # fmt: skip
+            GetSettingHistory(scope=scope, target=target, path=path, before=position_at(bus, before), limit=limit)
+        )
     if as_json:
         document(found)
         return
@@ -72,31 +68,31 @@ def history(
         )
         for one in found.changes
     ]  # fmt: skip
-    table(("position", "when", "by", "where", "setting", "old", "new", "why"), rows, empty="nothing was ever changed")
+    table(("position", "when", "by", "where", "setting", "was", "is", "why"), rows, empty="nothing was changed here")
     if found.before:
         line(f"older ones: --before {found.before}")
 
 
 def revert(
-    path: Annotated[str, typer.Argument(help="With --since: only this setting, and all below it.")] = "",
-    change: Annotated[str, typer.Option(help="Log position or event id of the one change to take back.")] = "",
-    since: Annotated[str, typer.Option(help="Log position or time (2h, or a date) to go back to.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")],
+    to: Annotated[str, typer.Argument(help="Log position or time (2h, a date): what held then holds again.")] = "",
+    change: Annotated[str, typer.Option(help="Instead: log position or event id of the one change to undo.")] = "",
+    path: Annotated[str, typer.Option(help="Only ADDON or ADDON.FIELD.")] = "",
     scope: Scope = "project",
     target: Target = "",
     project: Project = "",
-    reason: Reason = "",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take back one change, or everything since a point. It is a change like any other, and can be taken back."""
-    if bool(change) == bool(since):
-        raise typer.BadParameter("give either --change or --since")
+    """Make one scope what it was, or undo one change; as a change that can be undone again."""
+    if bool(change) == bool(to):
+        raise typer.BadParameter("give either the point to go back to, or --change")
     with studio(acts=True) as bus:
         if change:
             asked = RevertSettings(change=_event(bus, change), reason=reason, dry_run=dry_run, command=new_id())
         else:
             asked = RevertSettings(
-                scope=scope, target=scope_target(scope, target, project), since=position_at(bus, since), path=path,
+                scope=scope, target=scope_target(scope, target, project), to=position_at(bus, to), path=path,
                 reason=reason, dry_run=dry_run, command=new_id(),
             )  # fmt: skip
         done = bus.request(asked)
@@ -105,38 +101,28 @@ def revert(
     elif dry_run:
         print_changes(done.changes)
     else:
-        line(f"{done.changed} put back (revision {done.revision})" if done.changed else "it is so already")
+        line(f"{done.changed} values are as they were (revision {done.revision})")
 
 
 def diff(
-    bundle: Annotated[list[str] | None, typer.Option(help="Name, digest or pointer; give it twice.")] = None,
-    project: Annotated[list[str] | None, typer.Option("--project", "-p", help="Give it twice.")] = None,
-    user: Annotated[list[str] | None, typer.Option(help="Give it twice.")] = None,
-    at: Annotated[list[str] | None, typer.Option(help="Log position or time; give it twice, or once for now.")] = None,
-    addon: Annotated[str, typer.Option(help="Only the settings of this addon.")] = "",
+    first: Annotated[str, typer.Argument(help="bundle=B,project=P,user=U,at=N: any of them; N may be a time.")],
+    second: Annotated[str, typer.Argument(help="Likewise; what now holds when left out.")] = "",
+    addon: Annotated[str, typer.Option(help="Only this addon's.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Effective values that two bundles, projects, users or times have differently; exits with 1 when there are some.
-
-    What is given once holds for both sides.
-    """
-    bundles, users = _two(bundle), _two(user)
-    projects = _two(project or [launch_config().working_project])
+    """Where the effective settings of two bundles, projects, users or times differ; exits with 1 when they do."""
     with studio(acts=False) as bus:
-        times = [position_at(bus, one) for one in at or ()]
-        times = [*times, *([0] * (SIDES - len(times)))][:SIDES]
-        first, second = (
-            SettingsSide(bundle=bundles[side], project=projects[side], user=users[side], at=times[side])
-            for side in range(SIDES)
-        )
-        found = bus.request(DiffSettings(first=first, second=second, addon=addon))
+        asked = DiffSettings(first=_whose(bus, first), second=_whose(bus, second), addon=addon)
+        found = bus.request(asked).differences
     if as_json:
         document(found)
     else:
-        names = [_named(side) for side in (first, second)]
-        rows = [(one.path, text(one.old), text(one.new)) for one in found.settings]
-        table(("setting", *names), rows, empty="they have the same values")
-    if found.settings:
+        rows = [
+            (one.path, text(one.first) if one.first_has else "—", text(one.second) if one.second_has else "—")
+            for one in found
+        ]
+        table(("setting", first, second or "now"), rows, empty="no difference")
+    if found:
         raise typer.Exit(1)
 
 
@@ -227,15 +213,15 @@ def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
             yield (*above, key), value
 
 
-def _target(bus: Bus, scope: str, target: str) -> str:
-    """The id of what a person names."""
-    if not target:
-        return ""
-    if scope == "bundle":
-        return bus.request(GetBundle(bundle=target)).id
-    if scope in ("project", "project file"):
-        return bus.request(GetProject(project=target)).id
-    raise typer.BadParameter("--target needs --scope bundle, project or 'project file'")
+def _whose(bus: Bus, text: str) -> SettingsOf:
+    given = {"bundle": "", "project": "", "user": "", "at": ""}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or key not in given:
+            raise typer.BadParameter(f"'{part}' is none of bundle=…, project=…, user=…, at=…")
+        given[key] = value
+    at = position_at(bus, given["at"])
+    return SettingsOf(bundle=given["bundle"], project=given["project"], user=given["user"], at=at)
 
 
 def _event(bus: Bus, change: str) -> str:
@@ -246,14 +232,3 @@ def _event(bus: Bus, change: str) -> str:
     if not page or page[0].position != int(change):
         raise NotFound(f"there is no event at {change}")
     return page[0].id
-
-
-def _two(given: list[str] | None) -> list[str]:
-    if given and len(given) > SIDES:
-        raise typer.BadParameter("a comparison has two sides")
-    found = given or [""]
-    return [found[0], found[-1]]
-
-
-def _named(side: SettingsSide) -> str:
-    return " ".join(str(part) for part in (side.bundle, side.project, side.user, side.at) if part) or "now"

@@ -33,6 +33,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "log": ("log", "The log: everything that ever changed."),
     "addon": ("addon", "Addons: how they fare; making, packing and installing them."),
     "bundle": ("bundle", "Bundles: which addons, settings and environment belong together."),
+    "job": ("job", "Jobs: work of addons that takes long."),
+    "notices": ("job", "What addons had to say to you."),
+    "secret": ("secret", "Secrets: kept encrypted, named by settings."),
     "settings": ("settings", "Settings: defaults, then bundle, project, user."),
 }  # fmt: skip
 """Verb → its module in this package, and its line in the help."""
