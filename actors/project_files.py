@@ -34,7 +34,7 @@ log = logging.getLogger("qi.settings")
 
 FILE = "qi.settings.toml"
 LONGEST_BYTES = 128 * 1024
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
 QUIET_MS = 200
 """Whoever saves writes several times: so long nothing may happen any more."""
 DEBOUNCE_MS = 1_000

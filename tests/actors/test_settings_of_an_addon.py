@@ -342,7 +342,7 @@ def test_a_newer_version_reads_what_was_written_for_the_older_one(
     farm: RunningStudio, shot: Shot, qi: Callable[..., Any]
 ) -> None:
     """Last but one in this file: it moves production."""
-    farm.bus.request(CreateBundle(name="dev", dev=True, command=new_id()))
+    farm.bus.request(CreateBundle(name="dev", dev=True, addons=("farm",), command=new_id()))
     put(farm, "dev", scope="bundle", fps=48, pool__slots=2)
     put(farm, shot.project, fps=30, root="/mnt/a", pool__slots=9)
     written = farm.bus.request(GetOverrides(scope="project", target=shot.project)).settings
@@ -362,7 +362,6 @@ def test_a_newer_version_reads_what_was_written_for_the_older_one(
 
     lost = farm.bus.request(ListInvalid(bundle="second")).settings
     assert ("farm.pool", {"name": "day", "slots": 9}) in [(one.path, one.value) for one in lost]
-    assert farm.bus.request(CheckBundle(bundle="second", command=new_id())).checked == "good"
 
     checked = farm.bus.request(CheckBundle(bundle="dev", command=new_id()))
     assert checked.checked == "bad"
