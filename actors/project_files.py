@@ -67,6 +67,8 @@ class ProjectFiles(Actor):
         self._lock = threading.RLock()
         """Of looking: the watching thread and this actor's both do."""
         self._seen: dict[Path, Seen] = {}
+        """As each file was when it was last taken."""
+        self._problems: dict[Path, str] = {}
         self._projects: dict[Path, Project] = {}
         # Its first look is the one at the start: what changed while no studio ran is taken up before anybody waits.
         threading.Thread(
@@ -126,29 +128,34 @@ class ProjectFiles(Actor):
         with self._lock:
             for file, project in self._projects.items():
                 now = _seen(file)
-                if now != self._seen.get(file):
-                    try:
-                        self._tell(file, project)
-                    except QiError as error:
-                        log.warning("%s: %s", file, error.message)
-                    else:
-                        self._seen[file] = now
+                if now == self._seen.get(file):
+                    continue
+                try:
+                    problem = self._tell(file, project)
+                except QiError as error:
+                    problem = error.message
+                if not problem:
+                    # One with a problem is told again: another bundle may know what this one does not.
+                    self._seen[file] = now
+                elif problem != self._problems.get(file):
+                    log.warning("%s: %s", file, problem)
+                self._problems[file] = problem
 
-    def _tell(self, file: Path, project: Project) -> None:
+    def _tell(self, file: Path, project: Project) -> str:
+        """Why it was not taken; empty when it was."""
         values: dict[str, Any] = {}
         problem, owner = "", NOBODY
         try:
             values, owner = read(file)
         except QiError as error:
             problem = error.message
-            log.warning("%s: %s", file, problem)
         here = context.Context(trace=new_id(), session=STUDIO, user=STUDIO)
         with context.use(here):
-            self.request(
+            return self.request(
                 TakeFile(
                     project=project.id, name=project.name, file=str(file), values=values, owner=owner, problem=problem
                 )
-            )  # fmt: skip
+            ).problem  # fmt: skip
 
 
 def read(file: Path) -> tuple[dict[str, Any], str]:

@@ -148,8 +148,9 @@ def decide(view: View, command: PatchSettings) -> list[Change]:
     the same meanwhile)."""
     stream = settings_stream(command.scope, command.target)
     scope = view.get(Scope, stream) or Scope()
-    check_untouched(view, stream, scope, command.patches, command.expected, command.by)
+    # First of all, so that no secret in the open is repeated in the words of a conflict.
     changed = differences(SettingsChanged, scope, command.patches, command.reason, command.secrets)
+    check_untouched(view, stream, scope, command.patches, command.expected, command.by)
     return [Change(stream, one) for one in changed]
 
 

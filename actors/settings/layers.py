@@ -11,6 +11,7 @@ from events.settings_layers import LAYERS, effective, pinned
 from events.settings_tree import Path as SettingPath
 from events.settings_tree import begins, dotted, lookup
 from qi.contracts.addons import FitSettings, Fitted, FittedValue, Schemas, StoredValue
+from qi.contracts.bundles import BundleInfo
 from qi.contracts.settings import InvalidSetting
 
 KEPT_MOST = 500
@@ -18,6 +19,16 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 Scopes = Mapping[str, Scope]
 """Name of a layer → all differences in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A bundle, and the schemas of what it pins."""
+
+    bundle: BundleInfo
+    schemas: Schemas
+    digests: Mapping[str, str]
+    """Addon → digest of its content; of what a dev bundle takes from a folder, as the folder was when it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,8 @@ class Read:
     moved: Mapping[tuple[str, SettingPath], SettingPath]
     """(layer, path it is read at) → path it is stored at, where a migration moved it."""
     required: tuple[SettingPath, ...]
+    secrets: tuple[SettingPath, ...]
+    """`*` stands for any key."""
 
     def values(self) -> dict[str, Any]:
         return effective(self.defaults, *self.layers.values())
@@ -41,14 +54,22 @@ class Read:
         """(layer, path) of what says no more than the layers below."""
         return pinned(self.defaults, self.layers)
 
+    def shown(self, one: FittedValue) -> Any:
+        """What does not hold, for people to see: what stands where a secret belongs may be one, from the time before
+        the field was secret."""
+        near = any(
+            all(want in ("*", have) for want, have in zip(secret, one.path, strict=False)) for secret in self.secrets
+        )
+        return None if near else one.value
+
     def invalid(self, values: Mapping[str, Any], within: SettingPath = ()) -> Iterator[InvalidSetting]:
         """What does not count of what concerns `within`, and what has to be said and is not."""
         for one, setting in self.out:
             if begins(one.path, within) or begins(within, one.path):
                 why = one.why if one.fault == one.path else f"{dotted(self.addon, one.fault)}: {one.why}"
                 yield InvalidSetting(
-                    path=dotted(self.addon, one.stored), layer=one.layer, value=setting.value, why=why, by=setting.by,
-                    at=int(setting.at),
+                    path=dotted(self.addon, one.stored), layer=one.layer, value=self.shown(one), why=why,
+                    by=setting.by, at=int(setting.at),
                 )  # fmt: skip
         for path in self.required:
             if begins(path, within) and lookup(values, path) in EMPTY:
@@ -64,15 +85,16 @@ class Layers:
         self._ask = ask
         self._kept: dict[tuple[Any, ...], Fitted] = {}
 
-    def read(self, addon: str, digest: str, schemas: Schemas, scopes: Scopes) -> Read:
+    def read(self, pinned: Pinned, addon: str, scopes: Scopes) -> Read:
         """`scopes` by layer; one that is not there says nothing."""
+        schemas = pinned.schemas
         stored = {
             (layer, path): setting
             for layer in LAYERS
             if layer in scopes
             for path, setting in scopes[layer].layer(addon).items()
         }
-        found = self._fitted(addon, digest, stored) if stored else ()
+        found = self._fitted(addon, pinned.digests.get(addon, ""), stored) if stored else ()
         layers: dict[str, dict[SettingPath, Setting]] = {layer: {} for layer in LAYERS if layer in scopes}
         for one in found:
             if not one.why:
@@ -82,6 +104,7 @@ class Layers:
             tuple((one, stored[one.layer, one.stored]) for one in found if one.why),
             {(one.layer, one.path): one.stored for one in found if one.path != one.stored},
             tuple(rule.path for rule in schemas.rules.get(addon, ()) if rule.required and "*" not in rule.path),
+            tuple(tuple(path.split(".")[1:]) for path in schemas.secrets.get(addon, ())),
         )  # fmt: skip
 
     def _fitted(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.settings.layers import Layers, Read, Scopes
+from actors.settings.layers import Layers, Pinned
 from actors.settings.patches import resolver_of, split
 from actors.settings.scopes import Place, scope_at
 from events import bundles, settings
@@ -99,17 +99,18 @@ class SettingsReading(Actor):
         then = known if of_bundle == message.at else known_at(self._reader, bundles.FOLDS, Position(of_bundle))
         streams = self._streams(bundle, project, message.user or self.caller.user)
         scopes = _scopes(known, then, bundle, streams)
-        schemas = self._of(bundle)
+        of = self._of(bundle)
+        versions = of.schemas.versions
         wanted = message.addon or message.path.partition(".")[0]
-        names = [wanted] if wanted else sorted(schemas.versions)
-        if wanted and wanted not in schemas.versions:
-            raise NotFound(f"'{wanted}' has no settings in bundle '{bundle.name}'", known=sorted(schemas.versions))
+        names = [wanted] if wanted else sorted(versions)
+        if wanted and wanted not in versions:
+            raise NotFound(f"'{wanted}' has no settings in bundle '{bundle.name}'", known=sorted(versions))
         within = tuple(message.path.split(".")[1:])
         values: dict[str, Any] = {}
         invalid: list[InvalidSetting] = [self._unread[project]] if project in self._unread and not message.at else []
         pinned: list[str] = []
         for name in names:
-            read = self._read(bundle, schemas, name, scopes)
+            read = self._layers.read(of, name, scopes)
             values[name] = read.values()
             invalid += read.invalid(values[name], within)
             pinned += [dotted(name, path) for _, path in read.pinned() if begins(path, within)]
@@ -134,7 +135,7 @@ class SettingsReading(Actor):
         known = self._ledger.known
         scopes = _scopes(known, known, bundle, self._streams(bundle, project, message.user or self.caller.user))
         addon, path = split(message.path)
-        read = self._read(bundle, self._of(bundle), addon, scopes)
+        read = self._layers.read(self._of(bundle), addon, scopes)
         found = explain(path, read.defaults, read.layers)
         if not found.present:
             raise NotFound(f"there is no setting '{message.path}'")
@@ -144,7 +145,7 @@ class SettingsReading(Actor):
             for one in found.layers
         ]
         said += [
-            _layer_value(one.layer, setting.value, setting, why=one.why)
+            _layer_value(one.layer, read.shown(one), setting, why=one.why)
             for one, setting in read.out
             if begins(one.path, path) or begins(path, one.path)
         ]
@@ -178,7 +179,7 @@ class SettingsReading(Actor):
     def invalid(self, message: contract.ListInvalid) -> contract.InvalidSettings:
         self._ledger.follow()
         bundle, known = self._bundle(message.bundle, ""), self._ledger.known
-        schemas = self._of(bundle)
+        of = self._of(bundle)
         own = known.get(Bundle, bundles.bundle_stream(bundle.id))
         scopes = [("bundle", bundle.id, own.settings if own else Scope())]
         for stream, scope in known.streams(Scope):
@@ -186,25 +187,26 @@ class SettingsReading(Actor):
             scopes.append(("project file" if kind == "file" else kind, target, scope))
         found: list[InvalidSetting] = []
         for layer, target, scope in scopes:
-            for addon in sorted(scope.addons.keys() & schemas.versions.keys()):
-                read = self._read(bundle, schemas, addon, {layer: scope})
+            for addon in sorted(scope.addons.keys() & of.schemas.versions.keys()):
+                read = self._layers.read(of, addon, {layer: scope})
                 found += [replace(one, target=target) for one in read.invalid({}) if one.layer != "default"]
         return contract.InvalidSettings(settings=tuple(found[:LISTED_MOST]))
 
     @handles(contract.GetSettingsSchema)
     def schema(self, message: contract.GetSettingsSchema) -> contract.SettingsSchema:
         bundle = self._bundle(message.bundle, self._project(message.project))
-        versions = self._of(bundle).versions
+        of = self._of(bundle)
+        versions = of.schemas.versions
         if message.addon not in versions:
             raise NotFound(f"'{message.addon}' has no settings in bundle '{bundle.name}'", known=sorted(versions))
-        digest = self._digests(bundle).get(message.addon, "")
+        digest = of.digests.get(message.addon, "")
         found = self.request(GetJsonSchema(name=message.addon, digest=digest))
         return contract.SettingsSchema(schema=found.schema, version=versions[message.addon])
 
     @handles(contract.GetOptions)
     def options(self, message: contract.GetOptions) -> Future[OptionList]:
         bundle = self._bundle(message.bundle, self._project(message.project))
-        addon, resolver = resolver_of(self._of(bundle), message.path)
+        addon, resolver = resolver_of(self._of(bundle).schemas, message.path)
         asked = contract.ResolveOptions(
             resolver=resolver, project=message.project, user=message.user or self.caller.user
         )  # fmt: skip
@@ -225,9 +227,6 @@ class SettingsReading(Actor):
         return self._bus.request(asked, to=to)
 
     # -- inside -------------------------------------------------------------------------------------------------
-
-    def _read(self, bundle: BundleInfo, schemas: Schemas, addon: str, scopes: Scopes) -> Read:
-        return self._layers.read(addon, self._digests(bundle).get(addon, ""), schemas, scopes)
 
     @property
     def _folds(self) -> Any:
@@ -263,18 +262,14 @@ class SettingsReading(Actor):
             streams["user"] = user_stream(user)
         return streams
 
-    def _digests(self, bundle: BundleInfo) -> dict[str, str]:
-        """Addon → digest; of what a dev bundle takes from a folder, as the folder is now."""
-        return {
+    def _of(self, bundle: BundleInfo) -> Pinned:
+        digests = {
             pinned.name: pinned.digest or self.request(StoreAddon(name=pinned.name)).digest for pinned in bundle.addons
         }
-
-    def _of(self, bundle: BundleInfo) -> Schemas:
-        digests = self._digests(bundle)
         key = tuple(sorted(digests.items()))
         if key not in self._schemas:
             self._schemas[key] = self.request(GetSchemas(digests=digests))
-        return self._schemas[key]
+        return Pinned(bundle, self._schemas[key], digests)
 
 
 def _scopes(known: Known, then: Known, bundle: BundleInfo, streams: Mapping[str, StreamName]) -> dict[str, Scope]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from actors.settings.layers import Read
+from actors.settings.layers import Pinned, Read
 from actors.settings.patches import file_settings, patches_of, secrets_of
 from actors.settings.reading import SettingsReading
 from actors.settings.scopes import Place, place_of_event, scope_at
@@ -14,8 +14,7 @@ from events import bundle_decisions, settings
 from events.bundle_commands import PatchBundleSettings
 from events.decider import decision, need_reason
 from events.record import Position
-from events.settings import Difference, Patch, settings_stream
-from events.settings_layers import SCOPE_OF_LAYER
+from events.settings import Difference, Patch, settings_stream, user_stream
 from events.settings_tree import begins, dotted
 from events.settings_undo import restore
 from qi import context
@@ -26,7 +25,7 @@ from qi.contracts.bundles import BundleInfo, DeriveBundle, GetBundle, NewPatch
 from qi.contracts.db import GetProject
 from qi.contracts.hosting import EnsureAddon
 from qi.contracts.log import AppendEvents
-from qi.contracts.settings import InvalidSetting, Patched
+from qi.contracts.settings import FileTaken, InvalidSetting, Patched
 from qi.errors import Forbidden, Invalid, QiError
 from qi.settings.schema import broken
 
@@ -50,17 +49,17 @@ class Settings(SettingsReading):
 
     @handles(contract.PatchSettings)
     def patch(self, message: contract.PatchSettings) -> Patched:
-        self._require(message.scope)
         self._ledger.follow()
         place = self._place(message.scope, message.target)
-        bundle, schemas, read = self._to_patch(place)
+        self._require(place)
+        of, read = self._to_patch(place)
         asked = patches_of(
-            message.scope, message.settings, message.unset, schemas, lambda addon: read(addon).values()
+            message.scope, message.settings, message.unset, of.schemas, lambda addon: read(addon).values()
         )  # fmt: skip
         patches = (*_stored_elsewhere(asked, place, read), *asked)
-        self._check(bundle, schemas, place, patches)
+        self._check(of, place, patches)
         return self._done(
-            place, patches, message.reason, schemas, expected=message.expected, dry_run=message.dry_run,
+            place, patches, message.reason, of.schemas, expected=message.expected, dry_run=message.dry_run,
             command=message.command,
         )  # fmt: skip
 
@@ -83,24 +82,26 @@ class Settings(SettingsReading):
                 wanted = (addon, tuple(rest.split(".")) if rest else ())
         else:
             raise Invalid("revert what? name a change, or a scope and the position to go back to")
-        self._require(SCOPE_OF_LAYER[place.layer])
+        if place.layer == "project file":
+            raise Invalid("the project's settings file says so", remedy="change the file")
+        self._require(place)
         patches = restore(place.scope(self._ledger.known), then, wanted)
-        _, schemas, _ = self._to_patch(place)
+        of, _ = self._to_patch(place)
         with context.use(context.current()._replace(cause=cause)):
             return self._done(
-                place, patches, reason, schemas, expected=expected, dry_run=message.dry_run, command=message.command
-            )
+                place, patches, reason, of.schemas, expected=expected, dry_run=message.dry_run,
+                command=message.command,
+            )  # fmt: skip
 
     @handles(contract.TakeFile)
-    def take_file(self, message: contract.TakeFile) -> Patched:
+    def take_file(self, message: contract.TakeFile) -> FileTaken:
         """All that a settings file says, or nothing of it: what it said last stays then."""
         self._ledger.follow()
         place = Place("project file", settings_stream("file", message.project), message.project, message.name)
-        problem = message.problem
-        done = Patched(revision=self._ledger.known.version(place.stream), position=0, changed=0)
+        problem, changed = message.problem, 0
         if not problem and (message.values or any(place.scope(self._ledger.known).addons.values())):
             try:
-                done = self._taken(message, place)
+                changed = self._taken(message, place).changed
             except QiError as error:
                 problem = error.message
         before = self._unread.pop(message.project, None)
@@ -110,14 +111,14 @@ class Settings(SettingsReading):
             )
         if self._unread.get(message.project) != before:
             self._answers.clear()
-        return done
+        return FileTaken(changed=changed, problem=problem)
 
     def _taken(self, message: contract.TakeFile, place: Place) -> Patched:
-        bundle, schemas, _ = self._to_patch(place)
-        below = place.below(self._ledger.known, bundle)
+        of, _ = self._to_patch(place)
+        below = place.below(self._ledger.known, of.bundle)
         said = patches_of(
-            "project", file_settings(message.values), (), schemas,
-            lambda addon: self._read(bundle, schemas, addon, below).values(),
+            "project", file_settings(message.values), (), of.schemas,
+            lambda addon: self._layers.read(of, addon, below).values(),
         )  # fmt: skip
         kept = {(patch.addon, patch.path) for patch in said}
         stored = place.scope(self._ledger.known)
@@ -128,23 +129,23 @@ class Settings(SettingsReading):
             if (addon, path) not in kept
         ]
         patches = (*gone, *said)
-        self._check(bundle, schemas, place, patches)
+        self._check(of, place, patches)
         with context.use(context.current()._replace(user=message.owner)):
-            return self._done(place, patches, f"{Path(message.file).name} was changed", schemas)
+            return self._done(place, patches, f"{Path(message.file).name} was changed", of.schemas)
 
     @handles(contract.AmendBundle)
     def amend(self, message: contract.AmendBundle) -> BundleInfo:
         self._ledger.follow()
         place = self._place("bundle", message.bundle)
-        bundle, schemas, read = self._to_patch(place)
-        patches = patches_of(
-            "bundle", message.settings, message.unset, schemas, lambda addon: read(addon).values()
+        of, read = self._to_patch(place)
+        asked = patches_of(
+            "bundle", message.settings, message.unset, of.schemas, lambda addon: read(addon).values()
         )  # fmt: skip
-        patches = [*_stored_elsewhere(patches, place, read), *patches]
-        self._check(bundle, schemas, place, patches)
+        patches = (*_stored_elsewhere(asked, place, read), *asked)
+        self._check(of, place, patches)
         return self.request(
             DeriveBundle(
-                bundle=bundle.id, name=message.name, secrets=schemas.secrets, pointer=message.pointer,
+                bundle=of.bundle.id, name=message.name, secrets=of.schemas.secrets, pointer=message.pointer,
                 replaces=message.replaces, reason=message.reason, command=message.command,
                 patches=tuple(
                     NewPatch(addon=p.addon, path=p.path, value=p.value, schema=p.schema, unset=p.unset) for p in patches
@@ -193,11 +194,9 @@ class Settings(SettingsReading):
             revision=self._ledger.known.version(place.stream), position=appended.last, changed=changed
         )  # fmt: skip
 
-    def _check(
-        self, bundle: BundleInfo, schemas: Schemas, place: Place, patches: tuple[Patch, ...] | list[Patch]
-    ) -> None:
+    def _check(self, of: Pinned, place: Place, patches: Iterable[Patch]) -> None:
         """What the scope then says must fit the schema; what it said before and did not fit is no fault of this."""
-        digests, scope = self._digests(bundle), place.scope(self._ledger.known)
+        scope, patches = place.scope(self._ledger.known), tuple(patches)
         for addon in sorted({patch.addon for patch in patches}):
             layer = {path: (one.value, one.schema, int(one.position)) for path, one in scope.layer(addon).items()}
             for number, patch in enumerate(patches):
@@ -209,25 +208,29 @@ class Settings(SettingsReading):
                 StoredValue(layer=place.layer, path=path, value=value, schema=schema, position=position)
                 for path, (value, schema, position) in layer.items()
             )
-            asked = FitSettings(name=addon, digest=digests.get(addon, ""), stored=stored)
+            asked = FitSettings(name=addon, digest=of.digests.get(addon, ""), stored=stored)
             mine = [patch.path for patch in patches if patch.addon == addon and not patch.unset]
             wrong = {one.fault: one.why for one in self.request(asked).values if one.why and one.stored in mine}
             if wrong:
                 raise broken(addon, wrong)
 
-    def _to_patch(self, place: Place) -> tuple[BundleInfo, Schemas, Callable[[str], Read]]:
+    def _to_patch(self, place: Place) -> tuple[Pinned, Callable[[str], Read]]:
         """The bundle whose schemas count, and how the layers up to this place read."""
         known = self._ledger.known
         named = place.target if place.layer == "bundle" else ""
-        bundle = self._bundle(named, place.target if place.layer in ("project", "project file") else "")
-        schemas = self._of(bundle)
-        scopes = {**place.below(known, bundle), place.layer: place.scope(known)}
-        return bundle, schemas, lambda addon: self._read(bundle, schemas, addon, scopes)
+        of = self._of(self._bundle(named, place.target if place.layer in ("project", "project file") else ""))
+        scopes = {**place.below(known, of.bundle), place.layer: place.scope(known)}
+        return of, lambda addon: self._layers.read(of, addon, scopes)
 
-    def _require(self, scope: str) -> None:
-        needed = SCOPE_PERMISSION[scope]
-        if not self.caller.may(needed):
-            raise Forbidden(f"'{self.caller.user}' may not change {scope} settings", permission=needed)
+    def _require(self, place: Place) -> None:
+        """Raises :class:`Forbidden`. What another user says is for those who look after users."""
+        needed = [SCOPE_PERMISSION[place.layer]]
+        if place.layer == "user" and place.stream != user_stream(self.caller.user):
+            needed.append("user.manage")
+        for permission in needed:
+            if not self.caller.may(permission):
+                whose = f"{place.layer} settings of '{place.name}'"
+                raise Forbidden(f"'{self.caller.user}' may not change the {whose}", permission=permission)
 
 
 def _stored_elsewhere(patches: list[Patch], place: Place, read: Callable[[str], Read]) -> list[Patch]:

@@ -284,7 +284,15 @@ class ResolveOptions(Request[OptionList], topic="provider.settings.options", nee
 
 
 @message
-class TakeFile(Request[Patched], topic="config.file", needs=STUDIO_ONLY):
+class FileTaken:
+    changed: int
+    """How many values."""
+    problem: str
+    """Why the file was not taken; empty when it was."""
+
+
+@message
+class TakeFile(Request[FileTaken], topic="config.file", needs=STUDIO_ONLY):
     """What a project's settings file says now, as one decision; what it does not say is taken away."""
 
     project: Token

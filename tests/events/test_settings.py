@@ -181,6 +181,13 @@ def test_a_secret_cannot_be_slipped_into_a_whole_that_is_set() -> None:
     made.refused(Invalid, patch(put("login.token", "hunter2", "kitsu")))
 
 
+def test_a_conflict_does_not_repeat_a_secret_in_the_open_either() -> None:
+    made = scenario().when(patch(put("login", {"token": {"secret": "a"}}, "kitsu")))
+    made.when(patch(put("login", {"token": {"secret": "b"}}, "kitsu")))
+    error = made.refused(Invalid, patch(put("login.token", "hunter2", "kitsu"), expected=1))
+    assert "hunter2" not in str(error.as_reply())
+
+
 def test_explain_names_the_user_the_reason_and_the_event_of_each_layer() -> None:
     made = scenario().when(patch(put("fps", 25), reason="PAL"))
     project = made.state(Scope, PROJECT).layer("core")
