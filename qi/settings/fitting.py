@@ -7,6 +7,7 @@ from being read. Pure; any thread.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -58,7 +59,19 @@ def fit(
             if value in live:
                 live.remove(value)
                 out.append(_without(value, what, loc))
-    return (*live, *out)
+    return (*(_whole(schema, defaults, one) for one in live), *out)
+
+
+def _whole(schema: type[BaseModel], defaults: Mapping[str, Any], one: FittedValue) -> FittedValue:
+    """With every field that its model has: what a group does not say, when it is set as a whole, has its default."""
+    if not isinstance(one.value, dict):
+        return one
+    try:
+        read = schema.model_validate(effective(defaults, {one.path: Setting(one.value, "")})).model_dump(mode="json")
+    except ValidationError:
+        return one  # it fits together with what the other layers say
+    found = lookup(read, one.path)
+    return replace(one, value=found) if isinstance(found, dict) else one
 
 
 def allowed(rules: Iterable[FieldRule], path: SettingPath) -> tuple[str, ...] | None:

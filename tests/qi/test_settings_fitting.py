@@ -94,6 +94,13 @@ def test_the_place_of_a_fault_inside_of_a_whole_is_told() -> None:
     assert (found.path, found.fault) == (("review",), ("review", "size"))
 
 
+def test_what_is_set_as_a_whole_has_every_field_of_its_model() -> None:
+    found = fitted(stored("review", {"size": 640}), stored("presets", {"b": {}, "@order": ["b"]}, "user"))
+    values = holding(found)
+    assert values["review"] == {"size": 640, "smallest": 16}
+    assert values["presets"] == {"b": {"crf": 18, "name": ""}, "@order": ["b"]}
+
+
 PATHS = st.sampled_from(["fps", "review", "review.size", "review.smallest", "presets.web", "presets.b.crf", "x", "x.y"])
 VALUES = st.none() | st.integers(-1, 60) | st.text("ab", max_size=1) | st.just({}) | st.just({"size": 20})
 STORED = st.lists(st.builds(stored, PATHS, VALUES, st.sampled_from(LAYERS)), max_size=8)
