@@ -12,7 +12,7 @@ from actors.settings.reading import SettingsReading
 from actors.settings.scopes import Place, place_of_event, scope_at
 from events import bundle_decisions, settings
 from events.bundle_commands import PatchBundleSettings
-from events.decider import decision, need_reason
+from events.decider import Known, decision, need_reason
 from events.record import Position
 from events.settings import Difference, Patch, settings_stream, user_stream
 from events.settings_tree import begins, dotted
@@ -52,12 +52,14 @@ class Settings(SettingsReading):
         self._ledger.follow()
         place = self._place(message.scope, message.target)
         self._require(place)
-        of, read = self._to_patch(place)
+        # A command that comes again must come to the same: it rests on what was known when it first came.
+        known = self._ledger.known_to(message.command)
+        of, read = self._to_patch(place, known)
         asked = patches_of(
             message.scope, message.settings, message.unset, of.schemas, lambda addon: read(addon).values()
         )  # fmt: skip
         patches = (*_stored_elsewhere(asked, place, read), *asked)
-        self._check(of, place, patches)
+        self._check(of, place, patches, known)
         return self._done(
             place, patches, message.reason, of.schemas, expected=message.expected, dry_run=message.dry_run,
             command=message.command,
@@ -85,8 +87,9 @@ class Settings(SettingsReading):
         if place.layer == "project file":
             raise Invalid("the project's settings file says so", remedy="change the file")
         self._require(place)
-        patches = restore(place.scope(self._ledger.known), then, wanted)
-        of, _ = self._to_patch(place)
+        known = self._ledger.known_to(message.command)
+        patches = restore(place.scope(known), then, wanted)
+        of, _ = self._to_patch(place, known)
         with context.use(context.current()._replace(cause=cause)):
             return self._done(
                 place, patches, reason, of.schemas, expected=expected, dry_run=message.dry_run,
@@ -114,14 +117,15 @@ class Settings(SettingsReading):
         return FileTaken(changed=changed, problem=problem)
 
     def _taken(self, message: contract.TakeFile, place: Place) -> Patched:
-        of, _ = self._to_patch(place)
-        below = place.below(self._ledger.known, of.bundle)
+        known = self._ledger.known
+        of, _ = self._to_patch(place, known)
+        below = place.below(known, of.bundle)
         said = patches_of(
             "project", file_settings(message.values), (), of.schemas,
             lambda addon: self._layers.read(of, addon, below).values(),
         )  # fmt: skip
         kept = {(patch.addon, patch.path) for patch in said}
-        stored = place.scope(self._ledger.known)
+        stored = place.scope(known)
         gone = [
             Patch(addon=addon, path=path, unset=True)
             for addon, layer in stored.addons.items()
@@ -129,7 +133,7 @@ class Settings(SettingsReading):
             if (addon, path) not in kept
         ]
         patches = (*gone, *said)
-        self._check(of, place, patches)
+        self._check(of, place, patches, known)
         with context.use(context.current()._replace(user=message.owner)):
             return self._done(place, patches, f"{Path(message.file).name} was changed", of.schemas)
 
@@ -137,12 +141,13 @@ class Settings(SettingsReading):
     def amend(self, message: contract.AmendBundle) -> BundleInfo:
         self._ledger.follow()
         place = self._place("bundle", message.bundle)
-        of, read = self._to_patch(place)
+        known = self._ledger.known_to(message.command)
+        of, read = self._to_patch(place, known)
         asked = patches_of(
             "bundle", message.settings, message.unset, of.schemas, lambda addon: read(addon).values()
         )  # fmt: skip
         patches = (*_stored_elsewhere(asked, place, read), *asked)
-        self._check(of, place, patches)
+        self._check(of, place, patches, known)
         return self.request(
             DeriveBundle(
                 bundle=of.bundle.id, name=message.name, secrets=of.schemas.secrets, pointer=message.pointer,
@@ -194,16 +199,16 @@ class Settings(SettingsReading):
             revision=self._ledger.known.version(place.stream), position=appended.last, changed=changed
         )  # fmt: skip
 
-    def _check(self, of: Pinned, place: Place, patches: Iterable[Patch]) -> None:
+    def _check(self, of: Pinned, place: Place, patches: Iterable[Patch], known: Known) -> None:
         """What the scope then says must fit the schema; what it said before and did not fit is no fault of this."""
-        scope, patches = place.scope(self._ledger.known), tuple(patches)
+        scope, patches = place.scope(known), tuple(patches)
         for addon in sorted({patch.addon for patch in patches}):
             layer = {path: (one.value, one.schema, int(one.position)) for path, one in scope.layer(addon).items()}
             for number, patch in enumerate(patches):
                 if patch.addon == addon:
                     layer = {path: said for path, said in layer.items() if not begins(path, patch.path)}
                     if not patch.unset:
-                        layer[patch.path] = (patch.value, patch.schema, int(self._ledger.known.position) + 1 + number)
+                        layer[patch.path] = (patch.value, patch.schema, int(known.position) + 1 + number)
             stored = tuple(
                 StoredValue(layer=place.layer, path=path, value=value, schema=schema, position=position)
                 for path, (value, schema, position) in layer.items()
@@ -214,9 +219,8 @@ class Settings(SettingsReading):
             if wrong:
                 raise broken(addon, wrong)
 
-    def _to_patch(self, place: Place) -> tuple[Pinned, Callable[[str], Read]]:
+    def _to_patch(self, place: Place, known: Known) -> tuple[Pinned, Callable[[str], Read]]:
         """The bundle whose schemas count, and how the layers up to this place read."""
-        known = self._ledger.known
         named = place.target if place.layer == "bundle" else ""
         of = self._of(self._bundle(named, place.target if place.layer in ("project", "project file") else ""))
         scopes = {**place.below(known, of.bundle), place.layer: place.scope(known)}

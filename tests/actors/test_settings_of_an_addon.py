@@ -133,7 +133,8 @@ def test_whoever_changes_a_member_of_a_group_says_the_whole_group(farm: RunningS
     assert got(farm, shot.project).values["farm"]["pool"] == {"name": "night", "slots": 8}
     assert len(farm.bus.request(GetSettingHistory(path="farm.pool.slots")).changes) >= 2
 
-    farm.bus.request(PatchSettings(scope="project", target=shot.project, unset=("farm.pool.name",)))
+    taken = PatchSettings(scope="project", target=shot.project, unset=("farm.pool.name",), command=new_id())
+    assert [farm.bus.request(taken).changed for _ in range(2)] == [1, 1], "a command that comes again"
     assert got(farm, shot.project).values["farm"]["pool"] == {"name": "day", "slots": 4}
 
 
