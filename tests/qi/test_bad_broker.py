@@ -125,7 +125,7 @@ def test_over_a_slow_line_every_command_counts_once_and_memory_is_bounded(tmp_pa
             # A line that takes nothing any more fills an outbox that has an end.
             started, refused = memory(), 0
             line.stalled = True
-            for _ in range(20_000):
+            for _ in range(8_000):
                 try:
                     far.bus.publish(f"qi.feed.log.{far.session}", b"x" * 16_000)
                 except Busy:
@@ -236,8 +236,9 @@ def test_after_a_long_sleep_nobody_is_taken_for_dead(
     supervisor.stop()
 
 
-def test_a_studio_that_comes_back_elsewhere_is_found_again(tmp_path: Path) -> None:
+def test_a_studio_that_comes_back_elsewhere_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The studio is killed and another one starts on its home, on another port and with another token."""
+    monkeypatch.setattr("qi.session.participant.BEAT_LIMIT_S", 0.5)
     home = tmp_path / "home"
     with start_studio(home) as first:
         connection = first.home.connection()

@@ -60,9 +60,17 @@ def nothing_is_left(folder: Path, cycle: Callable[[], None], cycles: int = CYCLE
     before = held(folder)
     for _ in range(cycles):
         cycle()
-    # A thread that has told of its end may still be counted for a moment.
-    eventually(lambda: held(folder).threads <= before.threads, what="the end of all threads")
-    assert held(folder) == before
+    # What leaks with every cycle is there `cycles` times; a single thread or descriptor of something else in this
+    # process (another test's connection that is still closing) may come and go.
+    most = before.threads + cycles // 3, before.descriptors + cycles // 3
+
+    def is_over() -> bool:
+        now = held(folder)
+        return now.threads <= most[0] and now.descriptors <= most[1]
+
+    eventually(is_over, what="the end of all threads and descriptors")
+    now = held(folder)
+    assert (now.children, now.actors, now.files) == (before.children, before.actors, before.files)
 
 
 def test_the_log_and_its_neighbours(tmp_path: Path) -> None:
