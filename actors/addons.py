@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from packaging.version import Version
 from pydantic import BaseModel
@@ -19,13 +21,18 @@ from qi.bus import Bus
 from qi.contracts.addons import (
     AddonInfo,
     AddonList,
-    CheckSettings,
+    FitSettings,
+    Fitted,
+    FittedValue,
+    GetJsonSchema,
     GetSchemas,
     InstallAddon,
+    JsonSchema,
     ListAddons,
     RemoveAddon,
     Schemas,
     StoreAddon,
+    StoredValue,
 )
 from qi.contracts.log import AppendEvents
 from qi.core_settings import CORE, CoreSettings
@@ -34,7 +41,19 @@ from qi.errors import Invalid, NotFound, QiError
 from qi.home import Home
 from qi.messages import Done
 from qi.reading import open_reader
-from qi.settings import check, defaults_of, load_schema, secret_paths
+from qi.settings import defaults_of, json_schema, load_schema, rules_of, secret_paths
+from qi.settings.fitting import fit
+from qi.settings.overrides import Migrations, load_migrations
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The settings of one version of one addon."""
+
+    model: type[BaseModel]
+    defaults: dict[str, Any]
+    version: str
+    migrations: Migrations
 
 
 class Addons(Actor):
@@ -53,7 +72,8 @@ class Addons(Actor):
         self._found = {record.name: record for record in find_addons(self._paths)}
         self._digests: dict[str, str] = {}
         self._problems: dict[str, str] = {}
-        self._schemas: dict[str, type[BaseModel] | None] = {}
+        own = Schema(CoreSettings, defaults_of(CoreSettings), self.version, {})
+        self._schemas: dict[str, Schema | None] = {"": own}
         self._reader = open_reader(self._home)
         self._ledger = Ledger(self._reader, {**addons.FOLDS, **bundles.FOLDS}, self.request)
 
@@ -100,9 +120,9 @@ class Addons(Actor):
         digest = self._blobs.put_tree(record.folder)
         try:
             # A bundle that pins settings nobody can read would leave its users without any.
-            model = self._schema(record.name, digest)
-            if model is not None:
-                defaults_of(model)
+            schema = self._schema(record.name, digest)
+            if schema is not None and not record.has_actor and any(rule.resolver for rule in rules_of(schema.model)):
+                raise QiError("its settings have resolvers, which run in its actor: it needs an addon.py")
         except QiError as error:
             self._problems[record.name] = error.message
             raise Invalid(f"the addon '{record.name}' cannot be used: {error.message}") from error
@@ -112,27 +132,34 @@ class Addons(Actor):
 
     @handles(GetSchemas)
     def schemas(self, message: GetSchemas) -> Schemas:
-        models: dict[str, type[BaseModel]] = {CORE: CoreSettings}
-        versions = {CORE: self.version}
-        for name, digest in message.digests.items():
-            model = self._schema(name, digest)
-            versions[name] = read_addon(self._home.code / digest).version
-            if model is not None:
-                models[name] = model
+        digests = {CORE: "", **message.digests}
+        known = {name: self._schema(name, digest) for name, digest in digests.items()}
+        models = {name: schema for name, schema in known.items() if schema is not None}
+        versions = {name: read_addon(self._home.code / digest).version for name, digest in message.digests.items()}
         return Schemas(
-            defaults={name: defaults_of(model) for name, model in models.items()},
-            secrets={name: tuple(secret_paths(model, name)) for name, model in models.items()},
-            versions=versions,
+            defaults={name: schema.defaults for name, schema in models.items()},
+            secrets={name: tuple(secret_paths(schema.model, name)) for name, schema in models.items()},
+            versions={CORE: self.version, **versions},
+            rules={name: rules for name, schema in models.items() if (rules := rules_of(schema.model))},
         )
 
-    @handles(CheckSettings)
-    def check(self, message: CheckSettings) -> Done:
-        model = self._schema(message.name, message.digest) if message.digest else CoreSettings
-        if model is None and message.values:
-            raise Invalid(f"the addon '{message.name}' has no settings", fields={message.name: "no such setting"})
-        if model is not None:
-            check(model, message.name, message.values)
-        return Done()
+    @handles(GetJsonSchema)
+    def json_schema(self, message: GetJsonSchema) -> JsonSchema:
+        schema = self._schema(message.name, message.digest)
+        if schema is None:
+            raise NotFound(f"the addon '{message.name}' has no settings", addon=message.name)
+        title = read_addon(self._home.code / message.digest).title if message.digest else "Qi"
+        return JsonSchema(schema=json_schema(schema.model, title))
+
+    @handles(FitSettings)
+    def fit(self, message: FitSettings) -> Fitted:
+        schema = self._schema(message.name, message.digest)
+        if schema is None:
+            none = (replace(_as_it_is(one), why="this addon has no settings") for one in message.stored)
+            return Fitted(values=tuple(none))
+        return Fitted(
+            values=fit(schema.model, schema.defaults, schema.version, schema.migrations, message.stored)
+        )
 
     def _installed(self, name: str, version: str) -> AddonInfo:
         """The newest when no version is named. Raises :class:`NotFound`."""
@@ -158,12 +185,16 @@ class Addons(Actor):
             installed_at=one.at, source=one.source,
         )  # fmt: skip
 
-    def _schema(self, name: str, digest: str) -> type[BaseModel] | None:
-        """Read from the content store: the schema of what a bundle pins, whatever the folder holds now."""
+    def _schema(self, name: str, digest: str) -> Schema | None:
+        """Read from the content store: the schema of what a bundle pins, whatever the folder holds now. Without a
+        digest it is Qi's own."""
         if digest not in self._schemas:
             folder = self._home.code / digest
             self._blobs.checkout(Digest(digest), folder)
-            self._schemas[digest] = load_schema(folder, name, digest)
+            model = load_schema(folder, name, digest)
+            self._schemas[digest] = None if model is None else Schema(
+                model, defaults_of(model), read_addon(folder).version, load_migrations(folder, name, digest)
+            )  # fmt: skip
         return self._schemas[digest]
 
     def _info(self, record: AddonRecord) -> AddonInfo:
@@ -177,6 +208,10 @@ class Addons(Actor):
             problem=record.problem or self._problems.get(record.name, ""),
             contributes=record.contributes,
         )
+
+
+def _as_it_is(one: StoredValue) -> FittedValue:
+    return FittedValue(layer=one.layer, path=one.path, value=one.value, stored=one.path, fault=one.path)
 
 
 def _precedence(one: Installed) -> Version:

@@ -13,7 +13,7 @@ from qi.actor import Actor, handles
 from qi.addon_check import Examined, examine
 from qi.bus import Bus
 from qi.contracts.bundles import BundleInfo, CheckBundle, GetBundle, RecordCheck
-from qi.contracts.settings import GetSettings
+from qi.contracts.settings import GetSettings, ListInvalid
 from qi.errors import QiError
 from qi.home import Home
 
@@ -24,7 +24,7 @@ class Checks(Actor):
     """Examines in the background, so that several bundles may be looked at; records what it found."""
 
     name = "checks"
-    requests = (GetBundle, GetSettings, RecordCheck)
+    requests = (GetBundle, GetSettings, ListInvalid, RecordCheck)
 
     def __init__(self, bus: Bus, *, home: str) -> None:
         super().__init__(bus)
@@ -51,6 +51,11 @@ class Checks(Actor):
         values: dict[str, object] = {}
         try:
             values = self.request(GetSettings(bundle=bundle.id)).values
+            problems += [
+                f"{one.path} of its own settings does not count: {one.why}"
+                for one in self.request(ListInvalid(bundle=bundle.id)).settings
+                if one.layer == "bundle"
+            ]
         except QiError as error:
             problems.append(f"its settings do not resolve: {error.message}")
         for addon in bundle.addons:

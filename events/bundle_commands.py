@@ -55,6 +55,8 @@ class PatchBundleSettings:
     reason: str = ""
     expected: int | None = None
     """Version of the bundle's stream the values were read at; `None` takes whatever is there."""
+    by: str = ""
+    """Who asks, for the words of a conflict."""
     secrets: Secrets = field(default_factory=dict)
 
 

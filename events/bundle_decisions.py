@@ -57,7 +57,7 @@ from events.canonical import digest_of
 from events.decider import View, need_reason
 from events.errors import Conflict, Gone, Invalid, Locked
 from events.record import NO_STREAM, Change, DomainEvent
-from events.settings import Patch, Scope, check_revision, differences
+from events.settings import Patch, Scope, check_untouched, differences
 
 MICROS_A_SECOND = 1_000_000
 
@@ -130,8 +130,9 @@ def _edit(command: EditBundle, view: View) -> list[Change]:
 @_decide.register
 def _patch(command: PatchBundleSettings, view: View) -> list[Change]:
     bundle, stream = _editable(view, command.bundle), bundle_stream(command.bundle)
-    check_revision(view, stream, command.expected)
+    # First of all, so that no secret in the open is repeated in the words of a conflict.
     changed = differences(BundleSettingsChanged, bundle.settings, command.patches, command.reason, command.secrets)
+    check_untouched(view, stream, bundle.settings, command.patches, command.expected, command.by)
     return [Change(stream, one) for one in changed]
 
 

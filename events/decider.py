@@ -158,7 +158,11 @@ class Known:
 
     def all(self, kind: type[S]) -> Iterator[S]:
         """Every state of that kind, oldest stream first."""
-        return (stream.state for stream in self._streams.values() if isinstance(stream.state, kind))
+        return (state for _, state in self.streams(kind))
+
+    def streams(self, kind: type[S]) -> Iterator[tuple[StreamName, S]]:
+        """Every stream with a state of that kind, the oldest first."""
+        return ((name, stream.state) for name, stream in self._streams.items() if isinstance(stream.state, kind))
 
 
 class View:

@@ -1,26 +1,40 @@
 """Settings: what differs from the defaults, who said so, and what follows.
 
-Layers, from the lowest: defaults → bundle → project → user. Only differences are stored, one event for each changed
-path. The project's and the user's lie in streams of their own; the bundle's lie in the bundle's stream (see
-:mod:`events.bundles`), and both come from :func:`differences`. The value at a path replaces all below it; so no scope
-ever holds a path and another one below it. Any thread; decisions: actor thread.
+Layers, from the lowest: defaults → bundle → project → project file → user. Only differences are stored, one event for
+each changed path. Those of a project, its settings file and a user lie in streams of their own; those of a bundle lie
+in the bundle's stream (see :mod:`events.bundles`); all come from :func:`differences`. The value at a path replaces all
+below it; so no scope ever holds a path and another one below it. Any thread; decisions: actor thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from events.canonical import canonical, plain
 from events.decider import UNKNOWN_TIME, Fact, Folds, View, unexpected
 from events.errors import Conflict, Invalid
-from events.record import BEFORE_FIRST, Change, DomainEvent, Micros, Position, StreamName, event, stream_name
+from events.names import fold_name
+from events.record import (
+    BEFORE_FIRST,
+    NO_STREAM,
+    Change,
+    DomainEvent,
+    Micros,
+    Position,
+    StreamName,
+    Version,
+    event,
+    stream_name,
+)
 from events.settings_tree import Path, begins, dotted, lookup, with_value, without
 
 D = TypeVar("D", bound="Difference")
 
 MAX_PATH_PARTS = 32
+SHOWN_CHARACTERS = 200
 
 Secrets = Mapping[str, frozenset[Path]]
 """Addon → paths that hold references to secrets; the part `*` stands for any key or list item."""
@@ -50,7 +64,7 @@ class Difference(DomainEvent):
 
 @event("settings.changed", erasable=("old", "new", "reason"))
 class SettingsChanged(Difference):
-    """In a stream `settings-project_<id>` or `settings-user_<id>`."""
+    """In a stream `settings-project_<id>`, `settings-file_<project id>` or `settings-user_<id>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class Setting:
     event: str = ""
     """Id of the event that set it."""
     position: Position = BEFORE_FIRST
+    version: Version = NO_STREAM
+    """Version of its scope's stream at which it was set."""
 
 
 Layer = Mapping[Path, Setting]
@@ -79,6 +95,8 @@ class Scope:
     """All differences of one bundle, project or user."""
 
     addons: Mapping[str, Layer] = field(default_factory=dict)
+    gone: Mapping[str, Layer] = field(default_factory=dict)
+    """What was taken away, and by whom: whoever read it before may still want to change it."""
 
     def layer(self, addon: str) -> Layer:
         return self.addons.get(addon, NOTHING)
@@ -98,44 +116,86 @@ class Patch:
 
 @dataclass(frozen=True, kw_only=True)
 class PatchSettings:
-    """Change the settings of a project or a user."""
+    """Change the settings of a project, of its settings file, or of a user."""
 
     scope: str
-    """`project` or `user`."""
+    """`project`, `file` or `user`."""
     target: str
     """Id of the project or user."""
     patches: tuple[Patch, ...]
     reason: str = ""
     expected: int | None = None
     """The revision (version of the scope's stream) the values were read at; `None` takes whatever is there."""
+    by: str = ""
+    """Who asks, for the words of a conflict."""
     secrets: Secrets = field(default_factory=dict)
 
 
 def settings_stream(scope: str, target: str) -> StreamName:
-    """Raises :class:`Invalid` for another scope than `project` and `user`."""
-    if scope not in ("project", "user"):
-        raise Invalid(f"'{scope}' settings have no stream of their own: it is 'project' or 'user'")
+    """Raises :class:`Invalid` for another scope than `project`, `file` and `user`."""
+    if scope not in ("project", "file", "user"):
+        raise Invalid(f"'{scope}' settings have no stream of their own: it is 'project', 'file' or 'user'")
     return stream_name("settings", f"{scope}_{target}")
 
 
+def user_stream(user: str) -> StreamName:
+    """A user's name may hold any character, a stream's not."""
+    return settings_stream("user", sha256(fold_name(user).encode()).hexdigest()[:32])
+
+
 def decide(view: View, command: PatchSettings) -> list[Change]:
-    """Raises :class:`Invalid` (bad path or value, a secret in the open) and :class:`Conflict` (another revision)."""
+    """Raises :class:`Invalid` (bad path or value, a secret in the open) and :class:`Conflict` (somebody else changed
+    the same meanwhile)."""
     stream = settings_stream(command.scope, command.target)
-    check_revision(view, stream, command.expected)
     scope = view.get(Scope, stream) or Scope()
+    # First of all, so that no secret in the open is repeated in the words of a conflict.
     changed = differences(SettingsChanged, scope, command.patches, command.reason, command.secrets)
+    check_untouched(view, stream, scope, command.patches, command.expected, command.by)
     return [Change(stream, one) for one in changed]
 
 
-def check_revision(view: View, stream: StreamName, expected: int | None) -> None:
-    """Raises :class:`Conflict` when `stream` is not at the version a caller read it at."""
-    actual = view.version(stream)
-    if expected is not None and expected != actual:
+def check_untouched(
+    view: View, stream: StreamName, scope: Scope, patches: Iterable[Patch], expected: int | None, by: str
+) -> None:
+    """Raises :class:`Conflict` when what is to be changed is not what a caller read at revision `expected`.
+
+    Changes of other paths in the meantime do no harm, nor does one to the very value that is asked for.
+    """
+    actual = int(view.version(stream))
+    if expected is None or expected == actual:
+        return
+    if expected > actual:
         raise Conflict(
-            f"these settings are at revision {actual}, not {expected}: somebody changed them meanwhile",
-            remedy="Read them again and repeat the change.",
-            stream=stream, expected=expected, actual=int(actual),
+            f"these settings are at revision {actual}, there is no revision {expected}",
+            remedy="Read them again.", stream=stream, expected=expected, actual=actual,
         )  # fmt: skip
+    for patch in patches:
+        for layer, is_set in ((scope.layer(patch.addon), True), (scope.gone.get(patch.addon, NOTHING), False)):
+            for path, there in layer.items():
+                same = is_set is not patch.unset and path == patch.path and there.value == patch.value
+                if there.version > expected and not same and (begins(path, patch.path) or begins(patch.path, path)):
+                    raise _touched(stream, expected, actual, patch, path, there, is_set, by)
+
+
+def _touched(
+    stream: StreamName, expected: int, actual: int, patch: Patch, path: Path, there: Setting, is_set: bool, by: str
+) -> Conflict:
+    where = dotted(patch.addon, path)
+    theirs = f"set it to {_words(there.value)}" if is_set else "took it away"
+    ours = "takes it away" if patch.unset else f"sets {dotted(patch.addon, patch.path)} to {_words(patch.value)}"
+    why = f", “{there.reason}”" if there.reason else ""
+    return Conflict(
+        f"{where} was changed meanwhile: {there.by or 'somebody'} {theirs}{why}; {by or 'this change'} {ours}",
+        remedy="Read it again, then decide which holds.",
+        stream=stream, expected=expected, actual=actual, path=where, theirs=there.value if is_set else None,
+        yours=None if patch.unset else plain(patch.value), by=there.by, yours_by=by, at=int(there.at),
+        reason=there.reason,
+    )  # fmt: skip
+
+
+def _words(value: Any) -> str:
+    text = canonical(value).decode()
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def differences(kind: type[D], scope: Scope, patches: Iterable[Patch], reason: str, secrets: Secrets) -> list[D]:
@@ -172,14 +232,14 @@ def with_difference(scope: Scope, fact: Fact) -> Scope:
     change = fact.event
     if not isinstance(change, Difference):
         raise unexpected(fact)
-    layer = dict(scope.layer(change.addon))
-    layer.pop(change.path, None)
-    if change.is_set:
-        meta = fact.meta
-        layer[change.path] = Setting(
-            change.new, change.schema, change.reason, meta.user, fact.at, fact.id, fact.position
-        )
-    return Scope({**scope.addons, change.addon: layer})
+    addon, path, meta = change.addon, change.path, fact.meta
+    layer, gone = dict(scope.layer(addon)), dict(scope.gone.get(addon, NOTHING))
+    layer.pop(path, None)
+    gone.pop(path, None)
+    (layer if change.is_set else gone)[path] = Setting(
+        change.new, change.schema, change.reason, meta.user, fact.at, fact.id, fact.position, fact.version
+    )
+    return Scope({**scope.addons, addon: layer}, {**scope.gone, addon: gone})
 
 
 def evolve(state: Scope | None, fact: Fact) -> Scope:

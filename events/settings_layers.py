@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from events.settings import NOTHING, Layer, Setting
+from events.canonical import canonical
+from events.settings import Layer, Setting
 from events.settings_tree import MISSING, Path, begins, lookup, with_value
+
+LAYERS = ("bundle", "project", "project file", "user")
+"""From the lowest; what none of them says has its default."""
+
+SCOPE_OF_LAYER = {"bundle": "bundle", "project": "project", "project file": "project", "user": "user"}
+"""Where a field must allow to be overridden for a layer to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +22,7 @@ class LayerValue:
     """What one layer says about a path."""
 
     layer: str
-    """`default`, `bundle`, `project` or `user`."""
+    """`default`, or one of :data:`LAYERS`."""
     path: Path
     """Where it says so: the asked path, one above it, or one below it."""
     value: Any
@@ -38,12 +45,10 @@ class Explanation:
     """From the lowest to the one that wins."""
 
 
-def effective(
-    defaults: Mapping[str, Any], bundle: Layer = NOTHING, project: Layer = NOTHING, user: Layer = NOTHING
-) -> dict[str, Any]:
-    """One addon's settings as they hold: a new tree, which the caller may change."""
+def effective(defaults: Mapping[str, Any], *layers: Layer) -> dict[str, Any]:
+    """One addon's settings as they hold, the lowest layer given first: a new tree, which the caller may change."""
     tree: dict[str, Any] = _copy(dict(defaults))
-    for layer in (bundle, project, user):
+    for layer in layers:
         for path, setting in layer.items():
             group = tree
             for key in path[:-1]:
@@ -55,17 +60,14 @@ def effective(
     return tree
 
 
-def explain(
-    path: Path,
-    defaults: Mapping[str, Any],
-    bundle: Layer = NOTHING,
-    project: Layer = NOTHING,
-    user: Layer = NOTHING,
-) -> Explanation:
-    """Where the value at `path` comes from. Its value is always the one that :func:`effective` has there."""
+def explain(path: Path, defaults: Mapping[str, Any], layers: Mapping[str, Layer]) -> Explanation:
+    """Where the value at `path` comes from; `layers` by name, the lowest first.
+
+    Its value is always the one that :func:`effective` has there.
+    """
     value = lookup(defaults, path)
     said = [] if value is MISSING else [LayerValue("default", path, value, True, None)]
-    for name, layer in (("bundle", bundle), ("project", project), ("user", user)):
+    for name, layer in layers.items():
         for stored, setting in sorted(layer.items()):
             if begins(path, stored):
                 value = lookup(setting.value, path[len(stored) :])
@@ -76,6 +78,21 @@ def explain(
                 said.append(LayerValue(name, stored, setting.value, True, setting))
     present = value is not MISSING
     return Explanation(path, value if present else None, present, tuple(said))
+
+
+def pinned(defaults: Mapping[str, Any], layers: Mapping[str, Layer]) -> set[tuple[str, Path]]:
+    """(layer, path) of every difference that says what holds without it: it was pinned there on purpose."""
+    found: set[tuple[str, Path]] = set()
+    below: list[Layer] = []
+    for name, layer in layers.items():
+        if layer:
+            tree = effective(defaults, *below)
+            for path, setting in layer.items():
+                value = lookup(tree, path)
+                if value is not MISSING and canonical(value) == canonical(setting.value):
+                    found.add((name, path))
+        below.append(layer)
+    return found
 
 
 def _copy(value: Any) -> Any:

@@ -6,9 +6,9 @@ imports by its own name, must lie in a process of its own when two versions of i
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar
@@ -24,31 +24,21 @@ from qi.contracts.jobs import JobsAtWork, RunJob, StopJob, WhichJobs
 from qi.contracts.notices import SendNotice
 from qi.contracts.secrets import ReadSecret
 from qi.contracts.session import Identify
+from qi.contracts.settings import OptionList, ResolveOptions
 from qi.endpoints import Call
 from qi.errors import Forbidden, QiError
 from qi.home import Home
+from qi.importing import import_file
 from qi.jobs import JobRunner
 from qi.messages import SERVICE, Address, Done, Request, to_addon
 from qi.reactions import Reactions
+from qi.settings.options import OptionsAsked, resolve, resolver_in
+from qi.settings.schema import load_module
 
 R = TypeVar("R")
 
 LOOK_EVERY_S = 5.0
 """How long a lost announcement may delay a reaction."""
-
-def import_file(path: Path, module: str) -> ModuleType:
-    """Import one file under a name of its own, so that two versions never meet. Raises :class:`QiError`."""
-    spec = importlib.util.spec_from_file_location(module, path)
-    if spec is None or spec.loader is None:
-        raise QiError(f"{path} is not a Python file")
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[module] = made
-    try:
-        spec.loader.exec_module(made)
-    except (Exception, SystemExit) as error:
-        sys.modules.pop(module, None)
-        raise QiError(f"{path.name} does not load: {type(error).__name__}: {error}", file=str(path)) from error
-    return made
 
 
 def use_lib(folder: Path) -> None:
@@ -83,6 +73,7 @@ class Addon(Actor):
         self._addon = addon
         self._declared = frozenset(read_addon(self.folder).declared.requests)
         self._reactions: Reactions | None = None
+        self._settings_module: ModuleType | None = None
         kinds = [m.__dict__["_qi_job"] for m in members(type(self)) if "_qi_job" in m.__dict__]
         self._jobs = JobRunner(bus, {kind.name: getattr(self, kind.method) for kind in kinds})
 
@@ -156,6 +147,14 @@ class Addon(Actor):
                 addon=self._addon, bundle=self.bundle,
             )  # fmt: skip
         return asked
+
+    @handles(ResolveOptions)
+    def offer(self, message: ResolveOptions) -> Future[OptionList]:
+        """What a setting of this addon is offered: see :mod:`qi.settings.options`."""
+        if self._settings_module is None:
+            self._settings_module = load_module(self.folder, self._addon, self.bundle[-12:])
+        asked = OptionsAsked(self, self.bundle, message.project, message.user)
+        return resolve(resolver_in(self._settings_module, message.resolver), asked)
 
     @every(LOOK_EVERY_S)
     def _look(self) -> None:

@@ -22,6 +22,7 @@ from qi.least import least_environment
 from qi.masking import mask
 from qi.plugin import Kind
 from qi.settings import check, defaults_of, load_schema
+from qi.settings.overrides import load_migrations
 
 LOAD_LIMIT_S = 60.0
 TESTS_LIMIT_S = 300.0
@@ -115,6 +116,7 @@ def _look(folder: Path, values: dict[str, Any]) -> Examined:
         if schema is not None:
             settings = _leaves(values or defaults_of(schema))
             check(schema, record.name, {**defaults_of(schema), **values})
+        load_migrations(folder, record.name, "check")
         if record.has_actor:
             load_addon(folder=str(folder), bundle="check", addon=record.name, home="", settings=values)
     except QiError as error:

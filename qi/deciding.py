@@ -66,7 +66,7 @@ class Ledger:
         """
         for tries in range(1, TRIES + 1):
             self.follow()
-            made = decision(self._known_to(command), decide, *commands)
+            made = decision(self.known_to(command), decide, *commands)
             try:
                 return self.record(made, command=command)
             except Conflict as error:
@@ -77,7 +77,7 @@ class Ledger:
     def check(self, decide: Callable[[Any, Any], Any], *commands: Any, command: str = "") -> None:
         """Raises what `decide` would raise now; records nothing."""
         self.follow()
-        decision(self._known_to(command), decide, *commands)
+        decision(self.known_to(command), decide, *commands)
 
     def record(self, made: Decision, *, command: str = "") -> Appended:
         """Append one decision. Raises :class:`Conflict` when what it rests on has changed.
@@ -93,7 +93,7 @@ class Ledger:
         self.follow()
         return appended
 
-    def _known_to(self, command: str) -> Known:
+    def known_to(self, command: str) -> Known:
         """What the decision of `command` rests on: all that is known, or for a repeated one what was known then."""
         earlier = self._reader.appended(command) if command else None
         if earlier is None:

@@ -1,4 +1,4 @@
-"""Settings: see :mod:`actors.settings.service`."""
+"""Settings: effective values, where each comes from, and changing them."""
 
 from actors.settings.service import Settings
 

@@ -79,13 +79,11 @@ def hello(name: str = "you") -> None:
     "settings.py": '''\
 """Settings of $title. Every field has a default."""
 
-from pydantic import Field
-
-from qi.settings import SettingsModel
+from qi.settings import SettingsModel, setting
 
 
 class Settings(SettingsModel):
-    word: str = Field(default="Hello", title="How it greets")
+    word: str = setting("Hello", title="How it greets")
 ''',
     "plugins/publish/validate_$name.py": '''\
 """One pyblish plugin a file; it runs in the worker of a publish."""

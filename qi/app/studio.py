@@ -32,11 +32,13 @@ from actors.hosting import Host, Hosting, providers
 from actors.jobs import Jobs
 from actors.journal import Journal
 from actors.notices import NoticeBoard
+from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
 from actors.rehearsals import Rehearsals
 from actors.sessions import Sessions, digest_of
 from actors.settings import Settings
+from actors.settings_history import SettingsHistory
 from actors.studio import Outlook, StudioActor
 from actors.vault import Vault
 from events.ids import new_id
@@ -71,8 +73,8 @@ FIRST_BUNDLE = "base"
 PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
 
 CORE: tuple[type[Actor], ...] = (
-    Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, Folders, Publishes, PublishViews, History,
-    Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, StudioActor,
+    Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
+    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, StudioActor,
 )  # fmt: skip
 
 
@@ -171,6 +173,8 @@ class Studio:
         self._core(Auth, home=home, provider=chosen["auth"].name, bundle=production.id)
         self._core(Db, home=home, provider=chosen["db"].name, bundle=production.id)
         self._core(Settings, home=home)
+        self._core(SettingsHistory, home=home)
+        self._core(ProjectFiles)
         self._core(Folders)
         self._core(Vault, home=home)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))

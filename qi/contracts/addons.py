@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any
 
-from qi.limits import Name, PathText, Prose, Token
+from qi.limits import Items, Name, PathText, Prose, Token
 from qi.messages import STUDIO_ONLY, Done, Request, message
 
 
@@ -71,13 +72,19 @@ class RemoveAddon(Request[Done], topic="addon.remove", needs="addon.manage"):
 
 
 @message
-class CheckSettings(Request[Done], topic="addon.check", needs=STUDIO_ONLY, timeout_s=30.0):
-    """Do these effective settings fit the schema? Invalid, with field paths, when not."""
+class FieldRule:
+    """What is asked of changes to one field of a settings schema."""
 
-    name: Name
-    digest: Name
-    """Of the addon's folder in the content store; empty for Qi's own settings."""
-    values: dict[str, Any]
+    path: tuple[str, ...]
+    """Below the addon; `*` stands for any key of a mapping."""
+    scopes: tuple[str, ...]
+    """Where it may be overridden."""
+    group: bool = False
+    """Whether it is overridden as one."""
+    required: bool = False
+    """Whether it may not stay empty."""
+    resolver: str = ""
+    """Function of the addon that offers values."""
 
 
 @message
@@ -88,6 +95,8 @@ class Schemas:
     """Addon → dotted paths that hold references to secrets."""
     versions: dict[str, str]
     """Addon → the version its defaults are of."""
+    rules: dict[str, tuple[FieldRule, ...]] = field(default_factory=dict)
+    """Addon → the rules of its fields; one that may be changed anywhere and alone has none."""
 
 
 @message
@@ -96,3 +105,63 @@ class GetSchemas(Request[Schemas], topic="addon.schemas", needs=STUDIO_ONLY, tim
 
     digests: dict[str, str]
     """Addon name → digest of its folder in the content store."""
+
+
+@message
+class JsonSchema:
+    schema: dict[str, Any]
+    """JSON Schema 2020-12."""
+
+
+@message
+class GetJsonSchema(Request[JsonSchema], topic="addon.schema", needs=STUDIO_ONLY, timeout_s=30.0):
+    """The settings schema of one addon, for a form."""
+
+    name: Name
+    digest: Name
+    """Of the addon's folder in the content store; empty for Qi's own settings."""
+
+
+@message
+class StoredValue:
+    """One override as it is stored."""
+
+    layer: str
+    """`bundle`, `project`, `project file` or `user`."""
+    path: tuple[str, ...]
+    value: Any
+    schema: str
+    """The addon version it was written for."""
+    position: int = 0
+    """Log position at which it was set."""
+
+
+@message
+class FittedValue:
+    """One override as the schema reads it."""
+
+    layer: str
+    path: tuple[str, ...]
+    """Where it stands in this schema."""
+    value: Any
+    stored: tuple[str, ...]
+    """Where it is stored."""
+    why: str = ""
+    """Why it does not hold; empty when it does."""
+    fault: tuple[str, ...] = ()
+    """Where exactly it does not fit."""
+
+
+@message
+class Fitted:
+    values: tuple[FittedValue, ...]
+
+
+@message
+class FitSettings(Request[Fitted], topic="addon.fit", needs=STUDIO_ONLY, timeout_s=30.0):
+    """Stored overrides as a version of an addon reads them: migrated, and those told apart that do not hold."""
+
+    name: Name
+    digest: Name
+    """Of the addon's folder in the content store; empty for Qi's own settings."""
+    stored: Annotated[tuple[StoredValue, ...], Items(10_000)]

@@ -1,14 +1,35 @@
-"""Settings: values in four layers, and where each comes from."""
+"""Settings: values in layers, where each comes from, and changing them.
+
+What became of them: :mod:`qi.contracts.settings_history`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Any
 
 from qi.contracts.bundles import BundleInfo
-from qi.limits import Items, Name, PageSize, PathText, Prose, Text, Token
-from qi.messages import Request, message
+from qi.limits import Items, Name, PathText, Prose, Text, Token
+from qi.messages import STUDIO_ONLY, Request, message
 
 Scope = Annotated[str, Text(10, "^(bundle|project|user)$")]
+
+
+@message
+class InvalidSetting:
+    """A stored value that does not count as it is: the next lower layer that fits shows through."""
+
+    path: str
+    """Dotted, beginning with the addon's name; where it is stored. Of a settings file that cannot be read: the file."""
+    layer: str
+    """`bundle`, `project`, `project file` or `user`; `default` for a required setting that is empty."""
+    value: Any
+    why: str
+    by: str = ""
+    at: int = 0
+    """Microseconds since the epoch."""
+    target: str = ""
+    """Id of the project, or token of the user; where several scopes were looked at."""
 
 
 @message
@@ -16,13 +37,19 @@ class SettingsValues:
     values: dict[str, Any]
     """Addon name → its effective settings."""
     revision: int
-    """Version of the stream a patch of the asked scope would change."""
+    """Of the project's scope: what a patch of it may expect."""
     position: int
+    invalid: tuple[InvalidSetting, ...] = ()
+    """What is stored for these values and does not count, at most 200."""
+    pinned: tuple[str, ...] = ()
+    """Paths that are overridden with the very value they would have anyway, at most 200."""
+    revisions: dict[str, int] = field(default_factory=dict)
+    """Scope → the revision a patch of it may expect."""
 
 
 @message
 class GetSettings(Request[SettingsValues], topic="config.get", needs="read"):
-    """Effective settings: defaults, then bundle, project, user. `path` narrows to one dotted path."""
+    """Effective settings: defaults, then bundle, project, its settings file, user. `path` narrows to one path."""
 
     addon: Name = ""
     path: PathText = ""
@@ -46,16 +73,33 @@ class Setting:
 
 
 @message
+class Changing:
+    """One path that a change touches."""
+
+    path: str
+    was_set: bool
+    old: Any
+    is_set: bool
+    new: Any
+
+
+@message
 class Patched:
     revision: int
     position: int
     changed: int
-    """How many values really changed."""
+    """How many values really changed; of a dry run, would."""
+    changes: tuple[Changing, ...] = ()
+    """Which would; of a dry run."""
 
 
 @message
 class PatchSettings(Request[Patched], topic="config.patch", needs="settings.write"):
-    """Set (or, with `unset`, take away) values of one scope. `expected` is the revision they were read at."""
+    """Set (or, with `unset`, take away) values of one scope, all or none.
+
+    `expected` is the revision they were read at: when somebody changed one of these very paths since, that is a
+    conflict which names both values and both authors. Changes of other paths are none.
+    """
 
     scope: Scope
     target: Name = ""
@@ -64,93 +108,9 @@ class PatchSettings(Request[Patched], topic="config.patch", needs="settings.writ
     unset: Annotated[tuple[PathText, ...], Items(500)] = ()
     reason: Prose = ""
     expected: int | None = None
+    dry_run: bool = False
+    """Say what would change, and change nothing."""
     command: Token = ""
-
-
-@message
-class SettingChange:
-    """One value of one scope changed."""
-
-    position: int
-    event: str
-    at: int
-    """Microseconds since the epoch."""
-    by: str
-    path: str
-    """Dotted, beginning with the addon's name."""
-    was_set: bool
-    old: Any
-    is_set: bool
-    new: Any
-    reason: str
-
-
-@message
-class SettingHistory:
-    changes: tuple[SettingChange, ...]
-    revision: int
-
-
-@message
-class GetSettingHistory(Request[SettingHistory], topic="config.history", needs="read"):
-    """What was changed in one scope, newest first; of everything, or at a path and below."""
-
-    scope: Scope
-    target: Name = ""
-    """Project name; bundle name; user, the caller himself when empty."""
-    path: PathText = ""
-    before: int = 0
-    """Only before this log position; 0: all."""
-    limit: PageSize = 100
-
-
-@message
-class RevertSettings(Request[Patched], topic="config.revert", needs="settings.write"):
-    """Make one scope what it was at a log position, as one change: of everything, or at a path and below."""
-
-    scope: Scope
-    target: Name = ""
-    path: PathText = ""
-    to: int
-    """Position: the state after the event there. One less than a change's own position undoes it."""
-    reason: Prose
-    expected: int | None = None
-    command: Token = ""
-
-
-@message
-class SettingsOf:
-    """Whose settings, and when."""
-
-    bundle: Name = ""
-    project: Name = ""
-    user: Name = ""
-    at: int = 0
-    """Log position; now when 0."""
-
-
-@message
-class SettingDifference:
-    path: str
-    first: Any = None
-    """Null, too, where `first_has` is false."""
-    second: Any = None
-    first_has: bool = True
-    second_has: bool = True
-
-
-@message
-class SettingsDiff:
-    differences: tuple[SettingDifference, ...]
-
-
-@message
-class DiffSettings(Request[SettingsDiff], topic="config.diff", needs="read"):
-    """Where the effective settings of two bundles, projects, users or times differ."""
-
-    first: SettingsOf
-    second: SettingsOf
-    addon: Name = ""
 
 
 @message
@@ -169,17 +129,43 @@ class AmendBundle(Request[BundleInfo], topic="bundle.amend", needs="bundle.promo
 
 
 @message
+class RevertSettings(Request[Patched], topic="config.revert", needs="settings.write"):
+    """Put values of one scope back; the revert is a change like any other, and can be reverted itself.
+
+    With `to` (a log position) the scope is what it was there, or only at `path` and below. With `change` (the id of an
+    event) that one change is taken back: a conflict when what it left was changed again.
+    """
+
+    scope: Annotated[str, Text(10, "^(|bundle|project|user)$")] = ""
+    target: Name = ""
+    """As in :class:`PatchSettings`. A `change` knows its scope by itself."""
+    path: PathText = ""
+    to: int | None = None
+    """Position: the state after the event there. One less than a change's own position undoes it and what followed."""
+    change: Token = ""
+    reason: Prose
+    expected: int | None = None
+    """As in :class:`PatchSettings`, for `to`."""
+    dry_run: bool = False
+    command: Token = ""
+
+
+@message
 class LayerValue:
     layer: str
-    """`default`, `bundle`, `project` or `user`."""
+    """`default`, `bundle`, `project`, `project file` or `user`."""
     value: Any
     """What this layer says; a value it inherits is not listed."""
     by: str = ""
-    """User who set it."""
+    """User who set it; of a settings file, its owner."""
     at: int = 0
     """Microseconds since the epoch."""
     reason: str = ""
     event: str = ""
+    pinned: bool = False
+    """It says what would hold without it, too."""
+    why: str = ""
+    """Why it does not count; empty when it does."""
 
 
 @message
@@ -198,3 +184,123 @@ class ExplainSetting(Request[Explanation], topic="config.explain", needs="read")
     bundle: Name = ""
     project: Name = ""
     user: Name = ""
+
+
+@message
+class StoredSetting:
+    """One override of a scope, as it is stored."""
+
+    path: str
+    value: Any
+    schema: str
+    """The addon version it was written for."""
+    by: str
+    at: int
+    reason: str
+    event: str
+
+
+@message
+class ScopeSettings:
+    settings: tuple[StoredSetting, ...]
+    revision: int
+    position: int
+
+
+@message
+class GetOverrides(Request[ScopeSettings], topic="config.overrides", needs="read"):
+    """What one scope says itself, and nothing that it inherits."""
+
+    scope: Scope
+    target: Name = ""
+    """As in :class:`PatchSettings`."""
+    addon: Name = ""
+    at: int = 0
+    """As of this log position; now when 0."""
+
+
+@message
+class InvalidSettings:
+    settings: tuple[InvalidSetting, ...]
+    """At most 500."""
+
+
+@message
+class ListInvalid(Request[InvalidSettings], topic="config.invalid", needs="read", timeout_s=30.0):
+    """What no scope's override of a bundle's addons can be carried over or does not fit: of the bundle itself, of every
+    project and of every user. What is stored stays stored."""
+
+    bundle: Name = "production"
+
+
+@message
+class SettingsSchema:
+    schema: dict[str, Any]
+    """JSON Schema 2020-12, with what only forms need under `qi`."""
+    version: str
+    """Of the addon."""
+
+
+@message
+class GetSettingsSchema(Request[SettingsSchema], topic="config.schema", needs="read", timeout_s=30.0):
+    """The schema of an addon's settings, as a bundle pins it."""
+
+    addon: Name
+    bundle: Name = ""
+    project: Name = ""
+
+
+@message
+class Option:
+    """One value to choose."""
+
+    value: Any
+    label: Name = ""
+    """What people read; the value itself when empty."""
+
+
+@message
+class OptionList:
+    options: tuple[Option, ...]
+
+
+@message
+class GetOptions(Request[OptionList], topic="config.options", needs="read", timeout_s=20.0):
+    """The values that a setting is offered, asked of the addon that owns it: it is started when it does not run."""
+
+    path: PathText
+    bundle: Name = ""
+    project: Name = ""
+    user: Name = ""
+
+
+@message
+class ResolveOptions(Request[OptionList], topic="provider.settings.options", needs=STUDIO_ONLY, timeout_s=8.0):
+    """To an addon: run one of the resolvers of its settings."""
+
+    resolver: Name
+    project: Name = ""
+    user: Name = ""
+
+
+@message
+class FileTaken:
+    changed: int
+    """How many values."""
+    problem: str
+    """Why the file was not taken; empty when it was."""
+
+
+@message
+class TakeFile(Request[FileTaken], topic="config.file", needs=STUDIO_ONLY):
+    """What a project's settings file says now, as one decision; what it does not say is taken away."""
+
+    project: Token
+    """Id."""
+    name: Name
+    """The project's name."""
+    file: PathText
+    values: dict[str, Any]
+    owner: Name
+    problem: Prose = ""
+    """Why the file cannot be read: then nothing changes, and readers are told."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from events.ids import new_id
+from qi.contracts.auth import AddUser
 from qi.contracts.bundles import CreateBundle
-from qi.contracts.settings import (
-    DiffSettings,
-    ExplainSetting,
-    GetSettingHistory,
-    GetSettings,
-    Patched,
-    PatchSettings,
-    RevertSettings,
-    Setting,
-    SettingsOf,
-)
-from qi.errors import Conflict, Invalid, NotFound, QiError
+from qi.contracts.settings import ExplainSetting, GetSettings, Patched, PatchSettings, RevertSettings, Setting
+from qi.contracts.settings_history import DiffSettings, GetSettingHistory, SettingsOf
+from qi.errors import Conflict, Forbidden, Invalid, NotFound, QiError
 from qi.testing.studio import RunningStudio, Shot
 
 TIMEOUT = "qi.publish.plugin_timeout_s"
@@ -193,3 +186,25 @@ def test_two_editors_collide_only_where_they_touch_the_same(studio: RunningStudi
     assert said["yours_by"]
     assert TIMEOUT in told.value.message
     assert (value(studio, project=shot.project), value(studio, memory, project=shot.project)) == (70, 8)
+
+
+def test_what_another_user_says_is_changed_by_those_who_look_after_users(studio: RunningStudio) -> None:
+    name = f"artist {new_id()[-8:]}"
+    studio.bus.request(AddUser(name=name, password="correct horse", command=new_id()))
+    put(studio, "user", "grace", 60)
+    change = studio.bus.request(GetSettingHistory(scope="user", target="grace", limit=1)).changes[0]
+    artist = studio.join()
+    try:
+        artist.log_in(name, "correct horse")
+        own = PatchSettings(scope="user", settings=(Setting(path=TIMEOUT, value=30),))
+        assert artist.bus.request(own).changed == 1
+        assert artist.bus.request(replace(own, target=name.upper())).changed == 0
+        for asked in (
+            replace(own, target="grace"), RevertSettings(change=change.event, reason="mine"),
+            replace(own, scope="bundle", target="production"),
+        ):  # fmt: skip
+            with pytest.raises(Forbidden):
+                artist.bus.request(asked)
+    finally:
+        artist.leave()
+    assert value(studio, user="grace") == 60

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,10 +95,33 @@ def test_setting_below_a_single_value_is_refused() -> None:
     assert "core.a.b.c" in error.data["fields"]
 
 
-def test_a_patch_read_at_an_older_revision_is_refused_with_the_actual_one() -> None:
-    made = scenario().when(patch(put("fps", 24), expected=0)).when(patch(put("fps", 25), expected=1))
-    error = made.refused(Conflict, patch(put("fps", 30), expected=1))
-    assert error.data == {"stream": PROJECT, "expected": 1, "actual": 2}
+def test_who_changes_what_somebody_changed_since_is_told_the_path_both_values_and_both_authors() -> None:
+    made = scenario().when(patch(put("fps", 24), expected=0)).when(patch(put("fps", 25), expected=1, reason="PAL"))
+    error = made.refused(Conflict, replace(patch(put("fps", 30), expected=1), by="grace"))
+    assert error.message == "core.fps was changed meanwhile: ada set it to 25, “PAL”; grace sets core.fps to 30"
+    assert (error.data["stream"], error.data["expected"], error.data["actual"]) == (PROJECT, 1, 2)
+    assert (error.data["path"], error.data["theirs"], error.data["yours"]) == ("core.fps", 25, 30)
+    assert (error.data["by"], error.data["yours_by"], error.data["reason"]) == ("ada", "grace", "PAL")
+
+
+@pytest.mark.parametrize("mine", [put("fps", 30), forget("fps"), put("fps.drop", 1), forget("render")])
+def test_what_was_taken_away_or_lies_above_or_below_was_touched_too(mine: Patch) -> None:
+    made = scenario().when(patch(put("fps", 24), put("render.samples", 1)))
+    made.when(patch(put("fps", 25), put("render.samples", 2)))
+    if mine.path[0] == "fps":
+        made.when(patch(forget("fps")))
+    made.refused(Conflict, patch(mine, expected=2)) if mine != forget("fps") else made.when(patch(mine, expected=2))
+
+
+def test_changes_of_other_paths_and_to_the_very_value_are_no_conflict() -> None:
+    made = scenario().when(patch(put("fps", 24)))
+    made.when(patch(put("render.samples", 16)))
+    made.when(patch(put("fps", 30), expected=1)).then(changed("fps", 24, 30))
+    made.when(patch(put("fps", 30), expected=1)).then()
+
+
+def test_a_revision_that_never_was_is_a_conflict() -> None:
+    assert scenario().refused(Conflict, patch(put("fps", 1), expected=7)).data["actual"] == 0
 
 
 def test_a_decision_expects_the_stream_it_patched() -> None:
@@ -157,10 +181,17 @@ def test_a_secret_cannot_be_slipped_into_a_whole_that_is_set() -> None:
     made.refused(Invalid, patch(put("login.token", "hunter2", "kitsu")))
 
 
+def test_a_conflict_does_not_repeat_a_secret_in_the_open_either() -> None:
+    made = scenario().when(patch(put("login", {"token": {"secret": "a"}}, "kitsu")))
+    made.when(patch(put("login", {"token": {"secret": "b"}}, "kitsu")))
+    error = made.refused(Invalid, patch(put("login.token", "hunter2", "kitsu"), expected=1))
+    assert "hunter2" not in str(error.as_reply())
+
+
 def test_explain_names_the_user_the_reason_and_the_event_of_each_layer() -> None:
     made = scenario().when(patch(put("fps", 25), reason="PAL"))
     project = made.state(Scope, PROJECT).layer("core")
-    explanation = explain(("fps",), {"fps": 24}, project=project)
+    explanation = explain(("fps",), {"fps": 24}, {"project": project})
     assert explanation.value == 25
     assert [(entry.layer, entry.value) for entry in explanation.layers] == [("default", 24), ("project", 25)]
     setting = explanation.layers[-1].setting
@@ -217,7 +248,7 @@ def test_explain_agrees_with_what_is_effective(
     defaults: dict[str, Any], bundle: list[Patch], project: list[Patch], user: list[Patch], path: tuple[str, ...]
 ) -> None:
     layers = [layer(patched(patches)) for patches in (bundle, project, user)]
-    explanation = explain(path, defaults, *layers)
+    explanation = explain(path, defaults, dict(zip(("bundle", "project", "user"), layers, strict=True)))
     value = lookup(effective(defaults, *layers), path)
     assert explanation.present == (value is not MISSING)
     assert explanation.value == (None if value is MISSING else value)

@@ -10,11 +10,12 @@ import typer.main
 
 from events.blobs import Blobs
 from events.record import Digest
-from qi.addon import import_file, use_lib
+from qi.addon import use_lib
 from qi.app.cli.state import launch_config, on_the_mesh
 from qi.contracts.bundles import GetBundle
 from qi.errors import Invalid, NotFound
 from qi.home import Home
+from qi.importing import import_file
 from qi.verbs import speaking
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from events.ids import new_id
 from qi.app.cli.history import position_at, print_events
-from qi.app.cli.output import Json, document, line, table
+from qi.app.cli.output import Json, document, line, problem, table
+from qi.app.cli.settings import print_invalid
 from qi.app.cli.state import studio
 from qi.contracts.bundles import (
     ArchiveBundle,
@@ -25,6 +26,10 @@ from qi.contracts.bundles import (
     RestoreBundle,
 )
 from qi.contracts.log import ReadLog
+from qi.contracts.settings import InvalidSetting, ListInvalid
+
+if TYPE_CHECKING:
+    from qi.bus import Bus
 
 verbs = typer.Typer(help="Bundles: which addons, settings and environment belong together.", no_args_is_help=True)
 
@@ -141,11 +146,31 @@ def edit(
 
 
 @verbs.command("freeze")
-def freeze(bundle: Bundle, reason: Reason = "", as_json: Json = False) -> None:
-    """Make a dev bundle unchangeable; what it takes from folders is stored."""
+def freeze(
+    bundle: Bundle,
+    reason: Reason = "",
+    lossy: Annotated[bool, typer.Option("--lossy", help="Even if settings that count now get lost.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a dev bundle unchangeable; what it takes from folders is stored.
+
+    Settings of any bundle, project or user that count in production and would not with it are listed first.
+    """
     with studio(acts=True) as bus:
+        lost = _lost(bus, bundle)
+        if lost and not lossy:
+            print_invalid(lost)
+            problem(f"'{bundle}' would leave these settings out", "Migrate them in its addons, or freeze with --lossy.")
+            raise typer.Exit(1)
         made = bus.request(FreezeBundle(bundle=bundle, reason=reason, command=new_id()))
     _told(made, as_json)
+
+
+def _lost(bus: Bus, bundle: str) -> list[InvalidSetting]:
+    """What does not count with this bundle and, of projects and users, does with production."""
+    before = {(one.layer, one.target, one.path) for one in bus.request(ListInvalid(bundle="production")).settings}
+    found = bus.request(ListInvalid(bundle=bundle)).settings
+    return [one for one in found if (one.layer, one.target, one.path) not in before]
 
 
 @verbs.command("diff")

@@ -36,7 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "job": ("job", "Jobs: work of addons that takes long."),
     "notices": ("job", "What addons had to say to you."),
     "secret": ("secret", "Secrets: kept encrypted, named by settings."),
-    "settings": ("settings", "Settings: defaults, then bundle, project, user."),
+    "settings": ("settings", "Settings: defaults, then bundle, project, its settings file, user."),
 }  # fmt: skip
 """Verb → its module in this package, and its line in the help."""
 
