@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ class Jobs(Actor):
         wanted = (
             info for info in found if message.state in ("", info.state) and message.user in ("", info.user)
         )  # fmt: skip
-        return JobList(jobs=tuple(info for info, _ in zip(wanted, range(message.limit), strict=False)))
+        return JobList(jobs=tuple(islice(wanted, message.limit)))
 
     @handles(GetJob)
     def get(self, message: GetJob) -> JobInfo:

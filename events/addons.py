@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from events.bundles import Bundle, bundle_stream
 from events.decider import UNKNOWN_TIME, Fact, Folds, View, need_reason, unexpected
 from events.errors import Conflict, Locked, NotFound
 from events.record import Change, Digest, DomainEvent, Micros, StreamName, event, stream_name
-
-NO_VERSION: Final = ""
 
 
 @event("addon.installed", erasable=("source", "reason"))

@@ -22,8 +22,9 @@ from events.decider import need_reason
 from events.errors import Busy, Invalid, QiError
 from events.head import HeadFile
 from events.ids import new_id
+from events.logfile import SCHEMA, explained, first, open_to_write
 from events.record import TYPES, Change, Digest, DomainEvent, Event, Meta, Position, event, stream_name
-from events.sqlite import SCHEMA, SqliteReader, SqliteStore, explained, first, open_to_write
+from events.sqlite import SqliteReader, SqliteStore
 from events.store import Append
 
 STREAM: Final = stream_name("log", "redactions")

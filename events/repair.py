@@ -31,8 +31,9 @@ from events.chain import (
     verify,
 )
 from events.errors import CorruptLog, NotFound
+from events.logfile import explained, made_whole, open_to_read, require_kind
 from events.record import Micros, NewEvent, Position, StreamName
-from events.sqlite import SqliteReader, SqliteStore, explained, made_whole, open_to_read, require_kind, write_anew
+from events.sqlite import SqliteReader, SqliteStore, write_anew
 from events.store import COLUMNS, PAGE_EVENTS, Append, Head, StoredRow, decode_meta
 
 _ROWS = f"SELECT {', '.join(COLUMNS)} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608 - constants only

@@ -2,74 +2,28 @@
 
 The file is in WAL mode, so readers never wait for the writer and see only what was committed. It is on a local
 disk. Triggers refuse to change or delete an event; :mod:`events.chain` finds it when somebody does so regardless.
-
-Whatever opens a log in use does so through `apsw`, never :mod:`sqlite3`: two copies of SQLite in one process
-undo each other's locks (sqlite.org/howtocorrupt.html, 2.2.1).
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import apsw
 import msgspec
 
-from events.chain import EMPTY, MEND, Verified, verify
-from events.disk import require_local, sync_folder
-from events.errors import Busy, Conflict, CorruptLog, Invalid, NotFound, QiError
+from events.chain import EMPTY, Verified, verify
+from events.disk import require_local
+from events.errors import CorruptLog, Invalid, NotFound
+from events.logfile import create, explained, first, made_whole, make_tables, open_to_read, open_to_write, require_log
 from events.record import NO_STREAM, Event, Position, StreamName, Version, now
 from events.sealing import Decided, Known, Prepared, commands_of, decide, prepare
 from events.store import COLUMNS, Append, Appended, Head, StoredRow, Written, answer, event_of
 
-APPLICATION_ID = 0x51695F4C
-"""`Qi_L`: what makes the file a Qi log."""
-
-FORMAT = 1
-"""Kept in `user_version`. A file with a higher one was written by a newer Qi and is refused."""
-
-BUSY_TIMEOUT_MS = 5_000
-JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 STREAMS_REMEMBERED = 50_000
 """Of so many streams the writer keeps the version in memory, at most and more or less."""
-
-SCHEMA = (
-    """CREATE TABLE event (
-  position INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL UNIQUE,
-  stream TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  type TEXT NOT NULL,
-  schema INTEGER NOT NULL,
-  occurred_at INTEGER NOT NULL,
-  recorded_at INTEGER NOT NULL,
-  meta TEXT NOT NULL,
-  data TEXT NOT NULL,
-  digest BLOB NOT NULL,
-  hash BLOB NOT NULL,
-  category TEXT NOT NULL AS (substr(stream, 1, instr(stream, '-') - 1)) VIRTUAL,
-  UNIQUE (stream, version)
-) STRICT""",
-    "CREATE INDEX event_category ON event (category, position)",
-    """CREATE TABLE command (
-  id TEXT PRIMARY KEY,
-  digest BLOB NOT NULL,
-  first INTEGER NOT NULL,
-  last INTEGER NOT NULL,
-  versions TEXT NOT NULL
-) STRICT, WITHOUT ROWID""",
-    *(
-        f"CREATE TRIGGER {table}_never_{verb.lower()}s BEFORE {verb} ON {table}"
-        " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
-        for table in ("event", "command")
-        for verb in ("UPDATE", "DELETE")
-    ),
-)
 
 # `||` keeps a NUL inside a text, which printf would cut: a header must cover every byte of every column.
 _HEADER = (
@@ -108,7 +62,7 @@ class SqliteReader:
             self._db = open_to_read(path)
             try:
                 self._db.execute("PRAGMA query_only = ON")
-                _require_log(self._db, path)
+                require_log(self._db, path)
             except BaseException:
                 self._db.close()
                 raise
@@ -212,7 +166,7 @@ class SqliteStore(SqliteReader):
 
     def __init__(self, path: Path) -> None:
         require_local(path)
-        _create(path)
+        create(path)
         super().__init__(path)
         # Reads go through the writing connection too: the writer sees its own batch before the commit.
         self._db.close()
@@ -321,58 +275,6 @@ def _list(texts: Iterable[str]) -> str:
     return msgspec.json.encode(list(texts)).decode()
 
 
-def first(db: apsw.Connection | sqlite3.Connection, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
-    """The first row of a query; `None` when it has none."""
-    return db.execute(sql, parameters).fetchone()
-
-
-def open_to_read(path: Path) -> apsw.Connection:
-    """A connection that never writes. Raises :class:`apsw.Error`."""
-    uri = f"file:{quote(str(path.resolve()))}?mode=ro"
-    db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-    db.set_busy_timeout(BUSY_TIMEOUT_MS)
-    return db
-
-
-def open_to_write(path: Path) -> apsw.Connection:
-    """A connection whose commits are on the disk when they return. Raises :class:`apsw.Error`."""
-    db = apsw.Connection(str(path))
-    db.set_busy_timeout(BUSY_TIMEOUT_MS)
-    try:
-        db.execute("PRAGMA synchronous = FULL")
-        # What moves to another page leaves no copy behind, for a redaction to miss.
-        db.execute("PRAGMA secure_delete = ON")
-        # Without it INSERT OR REPLACE deletes a row and no trigger fires.
-        db.execute("PRAGMA recursive_triggers = ON")
-        db.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES}")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _create(path: Path) -> None:
-    """Make an empty file a log; leave any other file as it is."""
-    with explained(path):
-        db = open_to_write(path)
-        try:
-            if first(db, "SELECT count(*) FROM sqlite_schema")[0] == 0:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("BEGIN IMMEDIATE")
-                if first(db, "SELECT count(*) FROM sqlite_schema")[0] == 0:
-                    _make_tables(db)
-                db.execute("COMMIT")
-        finally:
-            db.close()
-
-
-def _make_tables(db: apsw.Connection) -> None:
-    for statement in SCHEMA:
-        db.execute(statement)
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {FORMAT}")
-
-
 def write_anew(path: Path, rows: Iterable[StoredRow]) -> None:
     """Make a log of rows that belong to the chain, in order; what is known of commands is worked out from them.
 
@@ -381,81 +283,8 @@ def write_anew(path: Path, rows: Iterable[StoredRow]) -> None:
     with explained(path), closing(apsw.Connection(str(path))) as db:
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("BEGIN")
-        _make_tables(db)
+        make_tables(db)
         db.executemany(_INSERT, rows)
         kept = db.execute(f"SELECT {_ALL} FROM event ORDER BY position")  # noqa: S608 - constants only
         db.executemany(_INSERT_COMMAND, map(_command_row, commands_of(kept)))
         db.execute("COMMIT")
-
-
-@contextmanager
-def made_whole(destination: Path) -> Iterator[Path]:
-    """A place to write a new log to. When the block ends well it is durable and gets its name; else it is removed.
-
-    Raises :class:`Conflict` when the destination exists, :class:`NotFound` when its folder does not.
-    """
-    if destination.exists():
-        raise Conflict(f"'{destination}' exists", remedy="Choose another name.", path=str(destination))
-    if not destination.parent.is_dir():
-        raise NotFound(f"the folder '{destination.parent}' does not exist", path=str(destination.parent))
-    partial = destination.with_name(f".{destination.name}.part")
-    partial.unlink(missing_ok=True)
-    try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.rename(destination)
-        sync_folder(destination.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def require_kind(db: apsw.Connection | sqlite3.Connection, path: Path) -> None:
-    """Raises :class:`Invalid` for a database that is not a log, or one of a newer Qi."""
-    application = first(db, "PRAGMA application_id")[0]
-    version = first(db, "PRAGMA user_version")[0]
-    if application != APPLICATION_ID:
-        raise Invalid(f"'{path}' is a database, but not a Qi log", remedy="Check the path.", path=str(path))
-    if version > FORMAT:
-        raise Invalid(
-            f"'{path}' was written by a newer Qi (format {version}; this one knows {FORMAT})",
-            remedy="Update Qi.",
-            path=str(path),
-            format=version,
-        )
-
-
-def _require_log(db: apsw.Connection, path: Path) -> None:
-    require_kind(db, path)
-    found = {row[0] for row in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
-    if missing := sorted(statement.partition("\n")[0] for statement in set(SCHEMA) - found):
-        raise CorruptLog(
-            f"the log at '{path}' was taken apart: {'; '.join(missing)} is not as Qi made it",
-            remedy=MEND,
-            position=0,
-        )
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about the file at `path` into Qi's."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise CorruptLog(f"the file of the log is damaged: {error}", remedy=MEND, position=0) from error
-    except (apsw.Error, sqlite3.DatabaseError) as error:
-        # A copy that is repaired is read by sqlite3.
-        code = getattr(error, "result", getattr(error, "sqlite_errorcode", 0)) & 0xFF
-        if code in (apsw.SQLITE_BUSY, apsw.SQLITE_LOCKED):
-            raise Busy(f"another program holds the log at '{path}'", remedy="Try again.", retry_ms=100) from error
-        if code == apsw.SQLITE_NOTADB:
-            raise Invalid(f"'{path}' is not a database", remedy="Check the path.", path=str(path)) from error
-        if code == apsw.SQLITE_CORRUPT or "decode to UTF-8" in str(error):
-            raise CorruptLog(f"the file of the log is damaged: {error}", remedy=MEND, position=0) from error
-        if code in (apsw.SQLITE_FULL, apsw.SQLITE_IOERR, apsw.SQLITE_CANTOPEN, apsw.SQLITE_READONLY):
-            raise QiError(
-                f"the log at '{path}' cannot be used: {error}",
-                remedy="Check the disk's space and permissions.",
-                path=str(path),
-            ) from error
-        raise

@@ -29,6 +29,8 @@ log = logging.getLogger("qi.addons")
 
 LOOK_EVERY_S = 30.0
 """How often it is looked whether anybody still uses a bundle that is not production, and which one that is."""
+CONTENT = frozenset({"addon_changed", "settings_changed", "variable_changed", "frozen"})
+"""Events of a bundle after which it holds something else."""
 QUIET_MS = 50
 """An editor that saves writes several times: so long nothing may happen any more."""
 DEBOUNCE_MS = 400
@@ -102,8 +104,8 @@ class Host(Actor):
     @listens("qi.event.bundle.*.bundle.>", whole=True)
     def bundle_changed(self, msg: Message) -> None:
         """A bundle that runs was edited: its addons come to be what it pins now."""
-        changed = msg.subject.split(".")[3]
-        if changed in self._hosting.bundles() and changed != self._production:
+        changed, what = msg.subject.split(".")[3], msg.subject.rpartition(".")[2]
+        if what in CONTENT and changed in self._hosting.bundles() and changed != self._production:
             self._later(self._hosting.follow, self.request(GetBundle(bundle=changed)))
 
     @every(LOOK_EVERY_S)

@@ -10,10 +10,13 @@ import psutil
 import pytest
 
 from events.ids import new_id
+from qi.checked import Checked
 from qi.contracts.auth import AddUser
 from qi.contracts.jobs import CancelJob, GetJob, JobInfo, ListJobs, ReportJob, StartJob
 from qi.contracts.notices import ListNotices, Notice, ReadNotices, SendNotice
+from qi.credentials import guest
 from qi.errors import Conflict, Forbidden, NotFound
+from qi.session.participant import Participant
 from qi.testing.mesh import eventually
 from qi.testing.studio import RunningStudio, start_studio
 
@@ -152,15 +155,9 @@ def test_only_its_addon_reports_and_only_its_owner_calls_off(running: RunningStu
     with pytest.raises(Forbidden):
         running.bus.request(SendNotice(user="ada", text="forged"))
     running.bus.request(AddUser(name="eve", password="correct horse", command=new_id()))
-    from dataclasses import replace
-
     connection = running.home.connection()
     assert connection is not None
-    from qi.checked import Checked
-    from qi.credentials import guest
-    from qi.session.participant import Participant
-
-    eve = Participant(replace(guest(connection.url)), kind="cli", codec=Checked())
+    eve = Participant(guest(connection.url), kind="cli", codec=Checked())
     eve.join()
     eve.log_in("eve", "correct horse")
     with pytest.raises(Forbidden, match="this is a job of"):

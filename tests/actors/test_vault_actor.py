@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,7 +159,7 @@ def test_the_command_line_keeps_reads_and_forgets(
         said = capsys.readouterr()
         return said.out + said.err
 
-    monkeypatch.setattr("sys.stdin", __import__("io").StringIO(VALUE + "\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(VALUE + "\n"))
     assert VALUE not in qi("secret", "set", "by hand", "--stdin")
     assert "by hand" in qi("secret", "list")
     assert json.loads(qi("secret", "list", "--json"))["kept_in"].endswith("vault.key")

@@ -73,7 +73,7 @@ def test_from_new_to_removed(running: RunningStudio, tmp_path: Path, capsys: pyt
     assert (told["version"], len(told["installed"])) == ("0.1.0", 2)
     assert "there is no addon" in qi("addon", "inspect", "nobody", code=2)
 
-    assert "is neither" not in qi("bundle", "promote", "new", "--reason", "the greeter is good")
+    assert "new" in qi("bundle", "promote", "new", "--reason", "the greeter is good")
     assert qi("greeter", "hello", "--name", "Ada") == "Hello, Ada!\n"
     assert "Say hello." in qi("greeter", "--help")
     assert "no command and no addon 'nobody'" in qi("nobody", "hello", code=2)

@@ -60,6 +60,8 @@ def test_a_soak_that_loses_an_event_says_so() -> None:
     sample = Sample(1.0, 100 * MIB, 40 * MIB, MIB, 0, 1.0, 2.0)
     good = Outcome(1, 1, 1.0, sent=5, answered=5, in_log=5, heard=5, samples=[sample])
     assert good.broken() == []
+    silent = replace(good, sent=0, answered=0, in_log=0, heard=0)
+    assert silent.broken() == ["0 of 1 appends were sent"]
     lost = replace(good, in_log=4)
     assert lost.broken() == ["the log holds 4 of 5 events"]
     grown = replace(good, seconds=2.0, samples=[sample, replace(sample, at_s=2.0, studio=150 * MIB)])

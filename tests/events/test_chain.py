@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import chain, sqlite
+from events import chain, logfile
 from events.chain import EMPTY, GENESIS, chained, compare, header, verify
 from events.errors import CorruptLog
 from events.memory import MemoryStore
@@ -38,7 +38,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
 def tamper(path: Path, *statements: str) -> None:
     """Change the file as somebody with the rights to it could: past the triggers, which are put back."""
     with closing(apsw.Connection(str(path))) as db:
-        triggers = [statement for statement in sqlite.SCHEMA if statement.startswith("CREATE TRIGGER")]
+        triggers = [statement for statement in logfile.SCHEMA if statement.startswith("CREATE TRIGGER")]
         for trigger in triggers:
             db.execute(f"DROP TRIGGER {trigger.split()[2]}")
         for statement in statements:

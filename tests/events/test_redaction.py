@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
-from events import settings, sqlite
+from events import logfile, settings
 from events.adoption import adopt
 from events.blobs import Blobs
 from events.catalog import Decoders, encode_change
@@ -162,7 +162,7 @@ def test_it_needs_a_reason_and_an_event(home: Home) -> None:
 
 
 def tampered(log: Path, statement: str) -> None:
-    trigger = next(one for one in sqlite.SCHEMA if one.startswith("CREATE TRIGGER event_never_updates"))
+    trigger = next(one for one in logfile.SCHEMA if one.startswith("CREATE TRIGGER event_never_updates"))
     with closing(apsw.Connection(str(log))) as db:
         db.execute("DROP TRIGGER event_never_updates")
         db.execute(statement)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from events import sqlite
+from events import logfile
 from events.chain import verify
 from events.errors import Conflict, CorruptLog, Invalid, NotFound, QiError
 from events.record import Event, Meta, NewEvent, Position
@@ -60,7 +60,7 @@ def commands_in(path: Path) -> list[tuple[object, ...]]:
 
 def tamper(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        triggers = [statement for statement in sqlite.SCHEMA if statement.startswith("CREATE TRIGGER")]
+        triggers = [statement for statement in logfile.SCHEMA if statement.startswith("CREATE TRIGGER")]
         for trigger in triggers:
             db.execute(f"DROP TRIGGER {trigger.split()[2]}")
         for statement in statements:
@@ -219,7 +219,7 @@ def test_a_damaged_index_is_found_and_made_anew(whole: Path, log: Path, tmp_path
 
 def test_a_text_that_became_a_blob_proves_itself(whole: Path, log: Path, tmp_path: Path) -> None:
     # What one flipped bit in a row's header does; the table is STRICT, so the schema looks away for it.
-    strict = sqlite.SCHEMA[0]
+    strict = logfile.SCHEMA[0]
     with closing(sqlite3.connect(log, isolation_level=None)) as db:
         db.execute("DROP TRIGGER event_never_updates")
         db.execute("PRAGMA writable_schema = ON")
@@ -228,7 +228,7 @@ def test_a_text_that_became_a_blob_proves_itself(whole: Path, log: Path, tmp_pat
         db.execute("UPDATE event SET data = CAST(data AS BLOB) WHERE position = 9")
         db.execute("PRAGMA writable_schema = ON")
         db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'event'", (strict,))
-        db.execute(next(statement for statement in sqlite.SCHEMA if "event_never_updates" in statement))
+        db.execute(next(statement for statement in logfile.SCHEMA if "event_never_updates" in statement))
     with pytest.raises(CorruptLog, match="TEXT"):
         check_file(log)
     assert require_exact(whole, log, tmp_path / "new.db") == EVENTS
@@ -289,7 +289,7 @@ def foreign(path: Path) -> None:
 def newer(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         store.append(Append((NewEvent(ONE, "test.noted", {}),)))
-        store._db.execute(f"PRAGMA user_version = {sqlite.FORMAT + 1}")
+        store._db.execute(f"PRAGMA user_version = {logfile.FORMAT + 1}")
 
 
 def no_database(path: Path) -> None:

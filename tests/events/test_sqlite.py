@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from events import sqlite
+from events import logfile, sqlite
 from events.chain import verify
 from events.errors import Busy, Conflict, CorruptLog, Invalid, NotFound
 from events.record import BEFORE_FIRST, NO_STREAM, Position, StreamName, Version
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> Non
 
 
 def test_a_log_of_a_newer_qi_is_refused(store: SqliteStore, path: Path) -> None:
-    store._db.execute(f"PRAGMA user_version = {sqlite.FORMAT + 1}")
+    store._db.execute(f"PRAGMA user_version = {logfile.FORMAT + 1}")
     with pytest.raises(Invalid, match="newer Qi") as caught:
         SqliteReader(path)
     assert caught.value.remedy == "Update Qi."
@@ -237,7 +237,7 @@ def test_a_backup_is_a_log_as_good_as_the_first(store: SqliteStore, path: Path, 
 
 def test_a_backup_of_a_changed_log_is_not_kept(store: SqliteStore, path: Path, tmp_path: Path) -> None:
     store.append_batch([request(noted(n=n)) for n in range(5)])
-    trigger = next(statement for statement in sqlite.SCHEMA if "event_never_updates" in statement)
+    trigger = next(statement for statement in logfile.SCHEMA if "event_never_updates" in statement)
     store._db.execute("DROP TRIGGER event_never_updates")
     store._db.execute("UPDATE event SET data = '{}' WHERE position = 3")
     store._db.execute(trigger)
