@@ -54,13 +54,14 @@ def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: 
             if acts:
                 participant.bus.request(ResumeWork())
             return participant
-    return _joined(_as(start(home, resume=acts).credentials, token), codec, home)
+    return _joined(_as(start(home, resume=acts, safe_mode=config.safe_mode).credentials, token), codec, home)
 
 
-def start(home: Home, *, resume: bool) -> Connection:
+def start(home: Home, *, resume: bool, safe_mode: bool = False) -> Connection:
     """Start a studio in a process of its own and return when it is ready. Raises what its start raised."""
     home.make()
-    command = [sys.executable, "-m", "qi.app.serve", "--home", str(home.root), *([] if resume else ["--no-resume"])]
+    command = [sys.executable, "-m", "qi.app.serve", "--home", str(home.root)]
+    command += [flag for flag, given in (("--no-resume", not resume), ("--safe-mode", safe_mode)) if given]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -62,9 +62,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
     parser.add_argument("--no-resume", action="store_true")
+    parser.add_argument("--safe-mode", action="store_true", default=None)
     given = parser.parse_args()
     try:
-        serve(read_launch_config(home=given.home), "embedded", resume=not given.no_resume, on_ready="ready")
+        config = read_launch_config(home=given.home, safe_mode=given.safe_mode)
+        serve(config, "embedded", resume=not given.no_resume, on_ready="ready")
     except QiError as error:
         sys.stdout.write(json.dumps(error.as_reply()) + "\n")
         return 1

@@ -315,13 +315,3 @@ def packed(folder: Path) -> None:
 def test_an_addon_that_needs_python_packages_has_them_in_a_process_of_its_own(bad_company: RunningStudio) -> None:
     assert bad_company.participant.ask(Have(), "needy", timeout_s=60).what == "its own package"
     assert of(bad_company, "needy").where == "process"
-
-
-def test_safe_mode_starts_the_providers_only(tmp_path: Path) -> None:
-    write(tmp_path / "more", "fine", FINE)
-    environment = {"QI_ADDON_PATHS": str(tmp_path / "more"), "QI_SAFE_MODE": "1"}
-    with start_studio(tmp_path / "home", environment=environment) as studio:
-        assert (of(studio, "local").stage, of(studio, "fine").stage) == ("started", "registered")
-        studio.given_project()
-
-

@@ -15,7 +15,7 @@ from qi.app.cli.verbs import Verbs
 from qi.errors import QiError
 
 EXIT_CODES = {400: 2, 401: 5, 403: 5, 404: 2, 409: 4, 410: 2, 422: 2, 423: 4, 429: 6, 503: 3, 504: 6}
-ANYWHERE = {"--home": True, "--connect": True, "--connect-ca": True, "--debug": False}
+ANYWHERE = {"--home": True, "--connect": True, "--connect-ca": True, "--safe-mode": False, "--debug": False}
 """Global options that may stand before or after the verb; whether each takes a value."""
 
 USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -44,9 +44,12 @@ def root(
     ] = None,
     project: Annotated[str | None, typer.Option(help="Project to work in.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Never open a window or ask a question.")] = False,
+    safe_mode: Annotated[
+        bool, typer.Option("--safe-mode", help="If this starts a studio: no addon but the providers.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    options.set(Options(home, connect, connect_ca, project, headless, debug))
+    options.set(Options(home, connect, connect_ca, project, headless, safe_mode, debug))
 
 
 def main(arguments: list[str] | None = None) -> int:
