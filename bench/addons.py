@@ -105,9 +105,10 @@ def cold(size: Size) -> Samples:
 
 
 def switched(size: Size) -> Samples:
-    with tempfile.TemporaryDirectory() as folder:
+    with compiled() as environment, tempfile.TemporaryDirectory() as folder:
         _write_greeter(Path(folder, "addons"))
-        with start_studio(Path(folder, "home"), environment={"QI_ADDON_PATHS": str(Path(folder, "addons"))}) as studio:
+        environment["QI_ADDON_PATHS"] = str(Path(folder, "addons"))
+        with start_studio(Path(folder, "home"), environment=environment) as studio:
             told: list[str] = []
             heard = threading.Event()
             awaited = [""]
@@ -145,9 +146,10 @@ def switched(size: Size) -> Samples:
 
 
 def saved(size: Size) -> Samples:
-    with tempfile.TemporaryDirectory() as folder:
+    with compiled() as environment, tempfile.TemporaryDirectory() as folder:
         place = _write_greeter(Path(folder, "addons"))
-        with start_studio(Path(folder, "home"), environment={"QI_ADDON_PATHS": str(Path(folder, "addons"))}) as studio:
+        environment["QI_ADDON_PATHS"] = str(Path(folder, "addons"))
+        with start_studio(Path(folder, "home"), environment=environment) as studio:
             studio.bus.request(CreateBundle(name="next", dev=True, command=new_id()))
             with _session(studio, "next") as session:
                 assert session.ask(Greet(), "greeter").text == "hello"

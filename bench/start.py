@@ -34,8 +34,7 @@ LIMIT_S = 60.0
 def compiled() -> Iterator[dict[str, str]]:
     """An environment whose children find their modules compiled, as an installation has them."""
     with tempfile.TemporaryDirectory() as cache:
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        yield {**environment, "PYTHONPYCACHEPREFIX": cache}
+        yield {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": cache}
 
 
 def _help(environment: dict[str, str]) -> float:

@@ -109,7 +109,9 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(more: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     """A studio whose production greets with `hello`, and a dev bundle `next` that takes the greeter from its folder."""
     home = tmp_path_factory.mktemp("studio") / "home"
-    with start_studio(home, environment={"QI_ADDON_PATHS": str(more)}) as studio:
+    # Compiled files are kept, as on the machine of whoever writes addons: they must not hide a save.
+    environment = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home.parent / "compiled")}
+    with start_studio(home, environment={**environment, "QI_ADDON_PATHS": str(more)}) as studio:
         greeter(more, "2.0.0", "good evening")
         studio.bus.request(CreateBundle(name="next", dev=True, command=new_id()))
         yield studio
