@@ -41,6 +41,7 @@ from actors.settings import Settings
 from actors.settings_history import SettingsHistory
 from actors.studio import Outlook, StudioActor
 from actors.vault import Vault
+from actors.windows import Windows
 from events.ids import new_id
 from qi import context
 from qi.actor import Actor
@@ -70,11 +71,12 @@ log = logging.getLogger("qi.studio")
 STOP_STAGE_S = 5.0
 FIRST_BUNDLE = "base"
 
-PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
+ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider.", "desktop.")))
+"""Topics that addons and participants serve."""
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, StudioActor,
+    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
 )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ class Studio:
 
     def start(self, *, resume: bool = True) -> None:
         """Return when everything serves. Raises :class:`QiError` when it cannot; nothing is left running then."""
-        start_order(CORE, served_elsewhere=PROVIDER_TOPICS)
+        start_order(CORE, served_elsewhere=ELSEWHERE)
         self.home.make()
         try:
             # The operating system releases it when its holder dies.
@@ -183,6 +185,7 @@ class Studio:
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)
         self._core(NoticeBoard, home=home)
+        self._core(Windows)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
