@@ -24,8 +24,9 @@ USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ =
 app = typer.Typer(
     name="qi",
     cls=Verbs,
-    help="Publish, load and manage versions; see what changed, who changed it, and do it again.",
-    no_args_is_help=True,
+    help="Publish, load and manage versions; see what changed, who changed it, and do it again. "
+    "Without a verb: the Command Center.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     home: Annotated[
         str | None, typer.Option(help="The studio's folder; also QI_HOME. Before or after the verb.")
     ] = None,
@@ -50,6 +52,16 @@ def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     options.set(Options(home, connect, connect_ca, project, headless, safe_mode, debug))
+    if ctx.invoked_subcommand is not None:
+        return
+    if headless:
+        typer.echo(ctx.get_help())
+        return
+    from qi.app.cli.output import line
+    from qi.app.cli.state import launch_config
+    from qi.app.desktop.run import run
+
+    run(launch_config(), line)
 
 
 def main(arguments: list[str] | None = None) -> int:
