@@ -15,8 +15,9 @@ from qi.codec import Codec, Plain
 from qi.context import Context
 from qi.credentials import Credentials
 from qi.errors import Busy, DeadlineExceeded, Forbidden, QiError, Unavailable, from_reply
-from qi.link import WATCHDOG_EVERY_S, Link, Outgoing, Subscription
+from qi.link import WATCHDOG_EVERY_S, Link, Subscription
 from qi.messages import SERVICE, Address, Request
+from qi.outbox import Outgoing
 from qi.services import Services
 from qi.timer import Timer
 from qi.wire import Message
