@@ -203,6 +203,7 @@ class Studio:
             broker_restarts=lambda: broker.restarts,
             problems=lambda: [*self._problems, *hosting.problems()],
             end=self.end,
+            restart=self._restart,
             resume=self.resume_unfinished,
         )
         self._supervisor.start_child(Spec(StudioActor.name, "actors.studio:StudioActor", {"outlook": outlook}))
@@ -281,6 +282,16 @@ class Studio:
                 self._problem(error.message)
 
     # -- what the studio actor shows ----------------------------------------------------------------------------
+
+    def _restart(self, name: str) -> None:
+        """On a thread of its own: the actor that asks may be the one that is stopped."""
+        assert self._supervisor is not None
+        if name not in (child.name for child in self._supervisor.states()):
+            raise NotFound(f"the studio has no actor '{name}'", remedy="`qi status` shows which there are", name=name)
+        log.info("'%s' is started anew because somebody asked for it", name)
+        threading.Thread(
+            target=self._supervisor.restart_child, args=(name,), name=f"qi-restart-{name}", daemon=True
+        ).start()  # fmt: skip
 
     def _children(self) -> list[ChildInfo]:
         assert self._supervisor is not None

@@ -1,4 +1,4 @@
-"""`qi serve`, `qi status`, `qi stop`, `qi doctor`, `qi subjects`."""
+"""`qi serve`, `qi status`, `qi restart`, `qi stop`, `qi doctor`, `qi subjects`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from qi.app.cli.output import Json, document, line, moment, table
 from qi.app.cli.state import launch_config
 from qi.contracts.session import ListSessions
-from qi.contracts.studio import GetStatus, StopStudio, StudioStatus
+from qi.contracts.studio import GetStatus, RestartActor, StopStudio, StudioStatus
 from qi.errors import Unavailable
 
 STATS_WAIT_S = 0.3
@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("serve")(serve)
     app.command("broker-keys")(broker_keys)
     app.command("status")(status)
+    app.command("restart")(restart)
     app.command("stop")(stop)
     app.command("doctor")(doctor)
     app.command("subjects")(subjects)
@@ -81,6 +82,15 @@ def status(
         document({"studio": found, "actors": figures, "sessions": sessions})
     else:
         _show(found, figures, sessions)
+
+
+def restart(actor: Annotated[str, typer.Argument(help="Its name, as `qi status` shows it.")]) -> None:
+    """Start one actor of the studio anew."""
+    from qi.app.join import running
+
+    with running(launch_config()) as participant:
+        participant.bus.request(RestartActor(name=actor))
+    line(f"{actor} restarts")
 
 
 def stop() -> None:

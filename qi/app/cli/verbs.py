@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("studio", "Run the studio here until it is stopped."),
     "broker-keys": ("studio", "Print fresh keys for a broker of your own."),
     "status": ("studio", "What runs: services, addons, sessions."),
+    "restart": ("studio", "Start one actor of the studio anew."),
     "stop": ("studio", "Stop the studio that runs on this home."),
     "doctor": ("studio", "Check what Qi needs, and how the studio is."),
     "subjects": ("studio", "Every topic: who may ask it, what it answers."),
