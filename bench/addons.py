@@ -37,7 +37,7 @@ class Greeting:
     text: str
 
 @message
-class Greet(Request[Greeting], topic="greeter.greet", needs="read"):
+class Greet(Request[Greeting], topic="bench.greet", needs="read"):
     pass
 
 class Greeter(Addon):
@@ -59,7 +59,7 @@ class Greeting:
 
 
 @message
-class Greet(Request[Greeting], topic="greeter.greet", needs="read"):
+class Greet(Request[Greeting], topic="bench.greet", needs="read"):
     """To the addon that is replaced."""
 
 

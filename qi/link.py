@@ -147,6 +147,11 @@ class Link:
         return bool(self._client.is_connected)
 
     @property
+    def refused(self) -> bool:
+        """Whether the broker lets this process in no more, for now at least."""
+        return self._refused
+
+    @property
     def problems(self) -> list[str]:
         """The last things the client complained about, oldest first."""
         return list(self._problems)

@@ -88,6 +88,10 @@ class Participant:
         self._beats.start()
         return info
 
+    def look(self) -> SessionInfo:
+        """Who stands behind this session now, with the roles of now; nobody when its log-in was ended. Raises QiError."""
+        return self._open()
+
     def leave(self) -> None:
         """End the session and disconnect; safe to call twice."""
         if self._leaving.is_set():

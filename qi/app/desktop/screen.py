@@ -7,6 +7,8 @@ process share one profile; and root runs without Chromium's sandbox.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import json
 import logging
 import os
 import threading
@@ -14,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import webview
 
@@ -73,7 +75,7 @@ class Screen:
         webview.settings["OPEN_EXTERNAL_LINKS_IN_BROWSER"] = True
         self._create(MAIN, path, "Qi", 1280, 800)
         webview.start(
-            begun, gui=self._backend.name, private_mode=False, storage_path=str(self._storage / "pages")
+            begun, gui=cast(Any, self._backend.name), private_mode=False, storage_path=str(self._storage / "pages")
         )  # fmt: skip
 
     def open(self, name: str, path: str | None, title: str, width: int, height: int) -> WindowInfo:
@@ -187,8 +189,6 @@ def _frame() -> str:
 
 
 def _js(text: str) -> str:
-    import json
-
     return json.dumps(text)
 
 
@@ -196,7 +196,7 @@ def _prepare_qt() -> None:
     """Before the first window. One profile for all windows, or the second one never loads."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
-    import webview.platforms.qt as platform
+    platform: Any = importlib.import_module("webview.platforms.qt")
     from qtpy.QtWebEngineCore import QWebEngineProfile
     from qtpy.QtWidgets import QApplication
 

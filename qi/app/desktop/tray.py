@@ -90,9 +90,7 @@ class QtTray:
 
         if not QSystemTrayIcon.isSystemTrayAvailable():
             return False
-        application = QApplication.instance()
-        assert application is not None
-        application.setQuitOnLastWindowClosed(False)
+        QApplication.setQuitOnLastWindowClosed(False)
         self._icon = QSystemTrayIcon(_icon(0, alarm=False))
         self._icon.setToolTip("Qi")
         self._menu = QMenu()

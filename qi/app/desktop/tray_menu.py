@@ -33,7 +33,7 @@ class TrayMenu(SessionActor):
         super().__init__(bus)
         self._tray = tray
         self._show = show
-        self._leave = leave
+        self._quit = leave
 
     def setup(self) -> None:
         self.look()
@@ -64,7 +64,7 @@ class TrayMenu(SessionActor):
         )  # fmt: skip
 
     def _always(self) -> list[Item]:
-        return [Item("Open Qi", lambda: self._show(None)), Item("Quit", self._leave)]
+        return [Item("Open Qi", lambda: self._show(None)), Item("Quit", self._quit)]
 
     def _running(self) -> list[PublishInfo]:
         return list(self.request(ListPublishes(state="running", user=self._me(), limit=NAMED_MOST)).publishes)
