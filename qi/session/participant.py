@@ -89,7 +89,9 @@ class Participant:
         return info
 
     def look(self) -> SessionInfo:
-        """Who stands behind this session now, with the roles of now; nobody when its log-in was ended. Raises QiError."""
+        """Who stands behind this session now, with the roles of now; nobody when its log-in was ended.
+
+        Raises QiError."""
         return self._open()
 
     def leave(self) -> None:
