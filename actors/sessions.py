@@ -64,8 +64,8 @@ TOKEN_DAYS = 30
 OWNER_ROLE = "admin"
 WORKER_PERMISSIONS = frozenset({"read", "publish.create"})
 """What a worker may do whoever asked: that he might publish was decided when he asked."""
-ADDON_PERMISSIONS = frozenset({"session.identify"})
-"""What every addon may ask about those who ask it."""
+ADDON_PERMISSIONS = frozenset({"session.identify", "log.record"})
+"""What every addon may: look up those who ask it, and record in its own streams what it declares so."""
 INTERACTIVE = frozenset({"desktop", "dcc"})
 STARTED = frozenset({"worker", "addon"})
 """Kinds of sessions that the studio itself starts."""
@@ -371,7 +371,9 @@ class Sessions(Actor):
             permissions |= WORKER_PERMISSIONS
         if info.kind == "addon":
             permissions |= ADDON_PERMISSIONS
-        return replace(info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)))
+        return replace(
+            info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)), addon=kept.addon
+        )  # fmt: skip
 
     def _bundle(self, wanted: str) -> str:
         """Id of the bundle that a session begins with. Raises :class:`NotFound` for a name that leads nowhere."""

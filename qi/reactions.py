@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from events.catalog import decode_event
+from events.catalog import CORE, Catalog
 from events.decider import fact
 from events.record import Event, Position
 from events.state import StateDb
@@ -62,8 +62,11 @@ class Reactions:
         reactions: list[Reaction],
         call: Callable[[str, Any], None],
         is_due: Callable[[EventReader], bool],
+        catalog: Catalog = CORE,
     ) -> None:
-        """`call` runs the method of that name with a fact; `is_due` tells whether it is this process's turn at all."""
+        """`call` runs the method of that name with a fact; `is_due` tells whether it is this process's turn at all;
+        `catalog` knows the event types."""
+        self._catalog = catalog
         self._addon = addon
         self._reactions = reactions
         self._call = call
@@ -102,7 +105,7 @@ class Reactions:
         key = f"{self._key(reaction)}:{event.position}"
         with context.use(context.Context(event.meta.trace, cause=event.id, user=event.meta.user)):
             try:
-                self._call(reaction.method, fact(event, decode_event(event)))
+                self._call(reaction.method, fact(event, self._catalog.decode(event)))
             except (Exception, SystemExit) as error:
                 self._tries[key] = self._tries.get(key, 0) + 1
                 log.error("reaction '%s' failed at %d", reaction.name, event.position, exc_info=error)

@@ -29,6 +29,8 @@ class SessionInfo:
     """Microseconds since the epoch."""
     bundle: str = ""
     """Id of the bundle it began with, and keeps."""
+    addon: str = ""
+    """Name of the addon whose process it is; empty for all others."""
 
 
 @message
