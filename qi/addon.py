@@ -27,12 +27,13 @@ from qi.contracts.jobs import JobsAtWork, RunJob, StopJob, WhichJobs
 from qi.contracts.log import Appended, AppendEvents, RecordOwn
 from qi.contracts.notices import SendNotice
 from qi.contracts.secrets import ReadSecret
-from qi.contracts.session import Identify
+from qi.contracts.session import Identify, ListSessions, SessionInfo
 from qi.contracts.settings import OptionList, ResolveOptions
 from qi.deciding import Ledger
 from qi.endpoints import Call
 from qi.errors import Forbidden, QiError
 from qi.home import Home
+from qi.hooks import Hooks
 from qi.importing import import_file
 from qi.jobs import JobRunner
 from qi.messages import SERVICE, Address, Done, Request, to_addon
@@ -86,6 +87,7 @@ class Addon(Actor):
         self._declared = frozenset(read_addon(self.folder).declared.requests)
         self._reactions: Reactions | None = None
         self._streams: Streams | None = None
+        self._hooks: Hooks | None = None
         self._settings_module: ModuleType | None = None
         kinds = [m.__dict__["_qi_job"] for m in members(type(self)) if "_qi_job" in m.__dict__]
         self._jobs = JobRunner(bus, {kind.name: getattr(self, kind.method) for kind in kinds})
@@ -97,13 +99,19 @@ class Addon(Actor):
     def on_start(self) -> None:
         super().on_start()
         declared = [m.__dict__["_qi_reaction"] for m in members(type(self)) if "_qi_reaction" in m.__dict__]
+        woken = {f"qi.event.{category}.>" for reaction in declared for category in reaction.categories}
+        home = Home(self.home)
         if declared:
             self._reactions = Reactions(
-                self._addon, Home(self.home), declared, self._react, self._is_production, self.events or CORE
+                self._addon, home, declared, self._react, self._is_production, self.events or CORE
             )  # fmt: skip
-            for category in sorted({category for reaction in declared for category in reaction.categories}):
-                self._listen(f"qi.event.{category}.>", "_woken")
-            self._reactions.run()
+        hooks = Hooks(self._addon, self.folder, home, self.settings, self._is_production, self._sessions)
+        if hooks.subjects:
+            self._hooks = hooks
+            hooks.start()
+        for subject in sorted(woken.union(hooks.subjects)):
+            self._listen(subject, "_woken")
+        self._woken(b"")
 
     def on_stop(self) -> None:
         super().on_stop()
@@ -207,8 +215,18 @@ class Addon(Actor):
         self._woken(b"")
 
     def _woken(self, _: bytes) -> None:
+        if self._hooks is not None:
+            self._hooks.wake()
         if self._reactions is not None:
             self._reactions.run()
+
+    def health(self) -> str:
+        parked = [*self._reactions.parked] if self._reactions is not None else []
+        return "; ".join([*parked, *(self._hooks.troubles() if self._hooks is not None else [])]) or "ok"
+
+    def _sessions(self) -> tuple[SessionInfo, ...]:
+        self._require_declared(ListSessions.topic)
+        return self._bus.request(ListSessions()).sessions
 
     def _react(self, method: str, fact: Any) -> None:
         getattr(self, method)(fact)
@@ -220,6 +238,9 @@ class Addon(Actor):
         return not last or last[0].data.get("bundle") == self.bundle
 
     def _let_go(self) -> None:
+        if self._hooks is not None:
+            self._hooks.close()
+            self._hooks = None
         if self._reactions is not None:
             self._reactions.close()
             self._reactions = None
@@ -232,13 +253,15 @@ class Addon(Actor):
 def load_addon(
     *, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any], code: str = ""
 ) -> type[Addon]:
-    """The actor class in an addon's `addon.py`: the target of an addon's supervisor spec.
+    """The actor class in an addon's `addon.py`, or one that only runs its hooks: the target of its supervisor spec.
 
     `code` is the digest of its content, under which a second bundle that pins the same finds it loaded; empty for a
     folder that may change. Raises :class:`QiError`.
     """
     place = Path(folder)
     use_lib(place)
+    if not (place / "addon.py").is_file():
+        return type("Hooked", (Addon,), {"name": addon})
     name = f"qi_addon_{addon}_{code[:16] or bundle[-12:]}"
     module = sys.modules.get(name) if code else None
     if module is None:

@@ -173,8 +173,8 @@ class AddonRecord:
 
     @property
     def has_actor(self) -> bool:
-        """Whether something of it runs; what has no code of its own is only read."""
-        return (self.folder / "addon.py").is_file()
+        """Whether something of it runs: an actor of its own, or one for its hooks. All else is only read."""
+        return (self.folder / "addon.py").is_file() or any((self.folder / "plugins" / "hooks").glob("[!_.]*.py"))
 
     @property
     def contributes(self) -> tuple[str, ...]:
