@@ -130,11 +130,6 @@ class Identify(Request[SessionInfo], topic="session.identify", needs="session.id
 
 
 @message
-class Beat(Request[Done], topic="session.beat", needs=PUBLIC):
-    """Still here."""
-
-
-@message
 class EndSession(Request[Done], topic="session.end", needs=PUBLIC):
     """Leave: the caller's own session, or one it started."""
 
@@ -152,6 +147,19 @@ class NewerBundle:
     by: str
     """Who promoted it."""
     reason: str
+
+
+@message
+class Heard:
+    """The studio's answer to a beat."""
+
+    production: NewerBundle | None = None
+    """What production is: whoever missed that it moved learns it here. None in a new home that has none yet."""
+
+
+@message
+class Beat(Request[Heard], topic="session.beat", needs=PUBLIC):
+    """Still here."""
 
 
 @message
