@@ -40,7 +40,7 @@ from qi.messages import SERVICE, Address, Done, Request, to_addon
 from qi.reactions import Reactions
 from qi.settings.options import OptionsAsked, resolve, resolver_in
 from qi.settings.schema import load_module
-from qi.streams import Projected, Streams
+from qi.streams import Projected, Streams, require_own_folds
 
 R = TypeVar("R")
 
@@ -278,7 +278,9 @@ def load_addon(
 
 
 def _keep_to(found: type[Addon], record: AddonRecord) -> None:
-    """What the code does must be what `addon.toml` says: a bundle was composed by that. Raises :class:`Forbidden`."""
+    """What the code does must be what `addon.toml` says: a bundle was composed by that. Raises :class:`Forbidden`, and
+    :class:`Invalid` for streams that are not its own."""
+    require_own_folds(record.name, found.events, found.folds, found.projections)
     for role in ROLES:
         taken = [e.kind.topic for e in found.endpoints() if e.kind.topic.startswith(f"provider.{role}.")]
         if taken and role not in record.roles:

@@ -45,6 +45,7 @@ log = logging.getLogger("qi.hooks")
 LIMIT_S = 30.0
 """So long others wait for one hook; it goes on by itself, and its next event waits for it."""
 READY_LIMIT_S = 5.0
+CLOSE_LIMIT_S = 1.0
 CATEGORIES: Mapping[LifeEvent, str] = {
     LifeEvent.AFTER_PUBLISH: "publish", LifeEvent.PUBLISH_FAILED: "publish",
     LifeEvent.PROJECT_CREATED: "project", LifeEvent.BUNDLE_PROMOTED: "pointer",
@@ -95,7 +96,7 @@ class Hooks:
         return (*sorted(subjects), *(("qi.session.*.identity",) if waited & OF_SESSIONS else ()))
 
     def start(self) -> None:
-        """Returns when nothing that happens from now on is missed."""
+        """Returns when no event from now on is missed."""
         self._thread = threading.Thread(target=self._work, name=f"qi-hooks-{self._addon}", daemon=True)
         self._thread.start()
         self._ready.wait(READY_LIMIT_S)
@@ -104,9 +105,11 @@ class Hooks:
         self._woken.set()
 
     def close(self) -> None:
-        """What runs is not waited for."""
+        """A hook that runs is waited for only a moment."""
         self._over.set()
         self._woken.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_LIMIT_S)
 
     def troubles(self) -> list[str]:
         """What does not go as it should, a sentence each."""
@@ -125,6 +128,7 @@ class Hooks:
         reader, state = open_reader(self._home), StateDb(self._home.state)
         told = Reactions(self._addon, self._home, reactions, partial(self._told, reader), self._is_due)
         self._parked = told.parked
+        self._ready.set()
         while not self._over.is_set():
             self._woken.clear()
             try:
@@ -134,7 +138,6 @@ class Hooks:
             except Exception as error:
                 log.exception("the hooks of '%s' could not go on", self._addon)
                 self._stuck = f"its hooks could not go on: {error}"
-            self._ready.set()
             self._woken.wait()
         for each in (told, reader, state):
             each.close()
@@ -170,6 +173,8 @@ class Hooks:
 
     def _run(self, hook: type[Hook], life: LifeEvent, data: dict[str, Any], key: str) -> None:
         """Raises what the hook raises, and :class:`NotNow` while it, or its last call, has not come to an end."""
+        if self._over.is_set():
+            raise NotNow("whoever runs next goes on here")
         call = self._calls.get(hook.name)
         if call is None or (call.key != key and not call.is_alive()):
             call = self._calls[hook.name] = _Call(hook, self._settings, life, data, key)

@@ -37,13 +37,23 @@ class Projected:
     """The tables hold everything up to here."""
 
 
+def require_own_folds(addon: str, catalog: Catalog | None, folds: Folds, projections: Iterable[Projection]) -> None:
+    """Raises :class:`Invalid` when what an addon folds are not its own streams, or it has no types for them. Any
+    thread."""
+    folded = {*folds, *(category for one in projections for category in one.categories or ("everybody",))}
+    owners = {catalog.owner} if catalog is not None else set()
+    if strange := sorted((folded | owners) - {addon}):
+        raise Invalid(f"the addon '{addon}' folds its own streams {addon}-<id> only, not those of {', '.join(strange)}")
+    if folded and catalog is None:
+        raise Invalid(f"the addon '{addon}' folds streams without saying its event types: name its catalog as `events`")
+
+
 class Streams:
     """Of one addon. Nothing is opened before it is needed."""
 
     def __init__(
         self, addon: str, home: Home, catalog: Catalog, folds: Folds, projections: Iterable[Projection], append: Append
     ) -> None:
-        """Raises :class:`Invalid` when what is folded is not the addon's own."""
         self._addon = addon
         self._home = home
         self._catalog = catalog
@@ -53,10 +63,6 @@ class Streams:
         self._reader: SqliteReader | None = None
         self._ledger: Ledger | None = None
         self._views: dict[str, Views] = {}
-        folded = {*folds, *(each for one in self._projections.values() for each in one.categories or ("everything",))}
-        if catalog.owner != addon or folded - {addon}:
-            strange = ", ".join(sorted((folded | {catalog.owner}) - {addon}))
-            raise Invalid(f"the addon '{addon}' folds its own streams '{addon}-…' only, not those of {strange}")
 
     @property
     def ledger(self) -> Ledger:

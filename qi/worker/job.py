@@ -42,7 +42,7 @@ from qi.errors import Conflict, Invalid
 from qi.home import Home
 from qi.integrate import Place, Plan, State, claim, commit, digest_files, existing_versions, inspect, stage
 from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
-from qi.session.publishing import Outcome, Run, Step, discover
+from qi.session.publishing import Listener, Outcome, Run, Step, discover
 from qi.worker.hooks import Asked, ask_hooks, hooks_of
 from qi.worker.inputs import compare, remapped, require, seal
 from qi.worker.memory import limit_memory
@@ -134,11 +134,19 @@ class Job:
         # The environment's own plugin path is sealed above; pyblish must not look at the live folders as well.
         os.environ.pop(PLUGIN_PATH, None)
         plugins = discover([folder for folder in folders if folder.is_dir()])
-        timeout_s = self._settings.publish.plugin_timeout_s
+        self._hooks = hooks
         # What is planned was allowed, and its steps are told already.
-        listener = Silent() if has_reached(self._work.state, "planned") else self.reporter
-        data = ask_hooks(hooks, self._context_data(), listener, limit_s=timeout_s, hung=self._hung)
-        self._run = Run(plugins, data, self.reporter, timeout_s=timeout_s, hung=self._hung)
+        planned = has_reached(self._work.state, "planned")
+        data = self._context_data() if planned else self._asked(self.reporter)
+        self._run = Run(
+            plugins, data, self.reporter,
+            timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung,
+        )  # fmt: skip
+
+    def _asked(self, listener: Listener) -> dict[str, Any]:
+        """The data that collecting begins with, after the hooks have seen it. Raises StepsFailed."""
+        limit_s = self._settings.publish.plugin_timeout_s
+        return ask_hooks(self._hooks, self._context_data(), listener, limit_s=limit_s, hung=self._hung)
 
     def _seal_plugin_path(self) -> tuple[PluginTree, ...]:
         trees = []
@@ -330,6 +338,7 @@ class Job:
         run = self._runner
         silent = Run(run.plugins, {}, Silent(), timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung)
         silent.context = run.context
+        silent.context.data.update(self._asked(Silent()))
         silent.steps("collect", keep_going=False)
         silent.close()
 

@@ -14,6 +14,7 @@ import pytest
 from events.ids import new_id
 from events.owners import CATEGORIES, RESERVED
 from events.record import TYPES
+from qi.addon import load_addon
 from qi.addon_record import read_addon
 from qi.checked import Checked
 from qi.contracts import import_all
@@ -370,4 +371,9 @@ def test_no_addon_is_called_as_qi_calls_its_own(running: RunningStudio, tmp_path
     assert topics <= RESERVED
     record = read_addon(write(tmp_path, "bundle", isolation="thread"))
     assert "is one that Qi keeps" in record.problem
+    strange = write(tmp_path, "strange", isolation="thread")
+    code = (strange / "addon.py").read_text("utf-8").replace('folds = {"strange"', 'folds = {"pointer"')
+    (strange / "addon.py").write_text(code, "utf-8")
+    with pytest.raises(Invalid, match="not those of pointer"):
+        load_addon(folder=str(strange), bundle="b1", addon="strange", home="", settings={})
     assert not {run.name for run in running.bus.request(GetAddons()).addons} & RESERVED
