@@ -165,7 +165,8 @@ class Actor(pykka.ThreadingActor):
                     subject, whole = member.__dict__["_qi_listens"]
                     self._listen(subject, member.__name__, whole=whole)
                 if "_qi_every" in member.__dict__:
-                    self._tick(member.__dict__["_qi_every"], member.__name__)
+                    often = member.__dict__["_qi_every"]
+                    self._tick(getattr(self, often) if isinstance(often, str) else often, member.__name__)
             if self.is_service:
                 for subject in IDENTITY_CHANGES:
                     self._subscriptions.append(self._bus.subscribe(subject, self._forget_identities))

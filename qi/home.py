@@ -49,6 +49,10 @@ class Home:
     def views(self) -> Path:
         return self.root / "views.db"
 
+    def addon_views(self, addon: str) -> Path:
+        """Projections of an addon, a file each; may be deleted at any time."""
+        return self.root / "views" / addon
+
     @property
     def state(self) -> Path:
         return self.root / "state.db"

@@ -201,7 +201,7 @@ class Studio:
             stage=lambda: self.stage,
             children=self._children,
             broker_restarts=lambda: broker.restarts,
-            problems=lambda: [*self._problems, *hosting.problems()],
+            problems=self._all_problems,
             end=self.end,
             restart=self._restart,
             resume=self.resume_unfinished,
@@ -296,6 +296,10 @@ class Studio:
     def _children(self) -> list[ChildInfo]:
         assert self._supervisor is not None
         return [ChildInfo(**asdict(state)) for state in self._supervisor.states()]
+
+    def _all_problems(self) -> list[str]:
+        assert self._supervisor is not None
+        return [*self._problems, *self._hosting.problems(), *self._supervisor.complaints()]
 
     def _problem(self, text: str) -> None:
         log.warning(text)
