@@ -1,4 +1,4 @@
-import { Activity, Boxes, Clapperboard, Home, Puzzle, Settings2, ShieldCheck, History } from '@lucide/svelte';
+import { Activity, Boxes, Clapperboard, Home, Puzzle, Settings2, ShieldCheck, Upload, History } from '@lucide/svelte';
 import type { Component } from 'svelte';
 
 export interface PageEntry {
@@ -13,6 +13,7 @@ export interface PageEntry {
 /** The rail, from top to bottom. A page that its user may not read is not in it. */
 export const PAGES: PageEntry[] = [
 	{ path: '/', title: 'Home', key: 'h', icon: Home, needs: 'read' },
+	{ path: '/publish', title: 'Publish', key: 'n', icon: Upload, needs: 'publish.create' },
 	{ path: '/publishes', title: 'Publishes', key: 'p', icon: Clapperboard, needs: 'read' },
 	{ path: '/history', title: 'History', key: 'i', icon: History, needs: 'history.read' },
 	{ path: '/settings', title: 'Settings', key: 's', icon: Settings2, needs: 'read' },
