@@ -18,6 +18,15 @@ lint:
     uv run mypy
     uv run lint-imports
 
+[doc("The Command Center's pages, served from their sources before a studio's server: QI_SERVER=http://127.0.0.1:PORT")]
+ui:
+    cd ui && npx vite dev
+
+[doc("Types of the pages, and that they fit the topics; wants Node 22.17 or newer")]
+ui-check:
+    uv run python scripts/ui_types.py
+    cd ui && npm run check
+
 [doc("Write the versions that are installed from now on into pyproject.toml")]
 lock:
     uv lock --upgrade --no-config

@@ -1,0 +1,54 @@
+import { QiError, offline, type ErrorReply } from './errors';
+
+export interface User {
+	name: string;
+	roles: string[];
+	permissions: string[];
+}
+
+/** What a log-in gives. The access token stays in memory; the refresh token is a cookie that no script can read. */
+export interface LogIn {
+	access: string;
+	expires_in: number;
+	user: User;
+	session: string;
+	bundle: string;
+}
+
+export interface LogInForm {
+	studio: string;
+	provider: string;
+	fields: { name: string; label?: string; type?: string }[];
+}
+
+async function call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+	let answer: Response;
+	try {
+		answer = await fetch(path, {
+			method,
+			credentials: 'same-origin',
+			headers: body === undefined ? {} : { 'content-type': 'application/json' },
+			body: body === undefined ? null : JSON.stringify(body)
+		});
+	} catch {
+		throw offline();
+	}
+	const told = (await answer.json().catch(() => null)) as (T & { error?: ErrorReply }) | null;
+	if (!answer.ok) throw new QiError({ status: answer.status, code: answer.status, ...told?.error });
+	if (told === null) throw new QiError({ status: 502, message: 'The answer was no JSON.' });
+	return told;
+}
+
+export const form = () => call<LogInForm>('GET', '/auth/form');
+export const login = (user: string, password: string) => call<LogIn>('POST', '/auth/login', { user, password });
+export const refresh = () => call<LogIn>('POST', '/auth/refresh', {});
+export const redeem = (code: string) => call<LogIn>('POST', '/auth/redeem', { code });
+export const logout = () => call<unknown>('POST', '/auth/logout', {});
+
+/** The one-time code this window was opened with. It is taken out of the address at once. */
+export function takeCode(): string {
+	const found = /^#code=([\w.~-]+)$/.exec(location.hash);
+	if (!found) return '';
+	history.replaceState(history.state, '', location.pathname + location.search);
+	return found[1] ?? '';
+}

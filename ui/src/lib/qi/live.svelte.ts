@@ -1,0 +1,70 @@
+import type { Topics } from '../contracts';
+import { qi, asQiError, type Fact, type QiError } from './client.svelte';
+
+/** Data that follow the log: asked for once, and again whenever one of the `categories` has news. */
+export class Live<T> {
+	data = $state.raw<T | undefined>(undefined);
+	error = $state.raw<QiError | null>(null);
+	loading = $state(true);
+	/** When `data` were true, milliseconds. */
+	asOf = $state(0);
+
+	#load: () => Promise<T>;
+	#run = 0;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+
+	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
+	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
+		this.#load = load;
+		$effect(() => {
+			// Every time the wire comes up, for nobody knows what was missed.
+			if (qi.opens > 0) void this.refresh();
+		});
+		$effect(() => {
+			const subjects = categories.map((category) => `qi.event.${category}.>`);
+			if (!subjects.length || qi.who !== 'in') return;
+			const stop = qi.facts(subjects, (event) => mine(event) && this.soon());
+			return () => {
+				stop();
+				clearTimeout(this.#timer);
+			};
+		});
+	}
+
+	/** Several facts of one decision are one refresh. */
+	soon(ms = 60) {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => void this.refresh(), ms);
+	}
+
+	async refresh() {
+		const run = ++this.#run;
+		this.loading = true;
+		try {
+			const data = await this.#load();
+			if (run !== this.#run) return; // a later answer is there already
+			this.data = data;
+			this.error = null;
+			this.asOf = Date.now();
+		} catch (error) {
+			if (run === this.#run) this.error = asQiError(error);
+		} finally {
+			if (run === this.#run) this.loading = false;
+		}
+	}
+}
+
+export function live<T extends keyof Topics>(
+	topic: T,
+	data: () => Topics[T][0],
+	categories: string[],
+	mine?: (event: Fact) => boolean
+) {
+	return new Live<Topics[T][1]>(() => qi.request(topic, data()), categories, mine);
+}
+
+/** Of a command: asking twice does it once. */
+export function commandId() {
+	const bytes = crypto.getRandomValues(new Uint8Array(16));
+	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

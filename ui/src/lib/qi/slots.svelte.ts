@@ -1,0 +1,64 @@
+import type { AddonRun, Json } from '../contracts';
+import { qi } from './client.svelte';
+
+export const SLOTS = [
+	'nav', 'home.widget', 'context.action', 'publish.panel', 'version.action', 'admin.page', 'user.menu', 'palette'
+] as const;
+export type SlotName = (typeof SLOTS)[number];
+
+/** One element that an addon puts into a slot, as its manifest has it. */
+export interface Contribution {
+	addon: string;
+	slot: SlotName;
+	/** Name of the custom element. */
+	element: string;
+	title: string;
+	/** Script that defines the element, served from the addon's `ui_dist/`. */
+	script: string;
+}
+
+const ELEMENT = /^[a-z][a-z0-9]*(-[a-z0-9]+)+$/;
+const FILE = /^[\w-]+(\/[\w-]+)*\.m?js$/;
+
+function read(addon: AddonRun, told: { [key: string]: Json }): Contribution | null {
+	const slot = String(told.slot ?? told.name ?? '') as SlotName;
+	const element = String(told.element ?? '');
+	const script = String(told.script ?? told.entry ?? 'index.js');
+	if (!SLOTS.includes(slot) || !ELEMENT.test(element) || !FILE.test(script)) return null;
+	const title = String(told.title ?? addon.title ?? addon.name);
+	return { addon: addon.name, slot, element, title, script: `/addons/${addon.name}/ui/${script}` };
+}
+
+class Slots {
+	all = $state.raw<Contribution[]>([]);
+	addons = $state.raw<AddonRun[]>([]);
+
+	async refresh() {
+		const told = await qi.request('addon.status', {});
+		this.addons = told.addons;
+		this.all = told.addons
+			.filter((one) => one.status === 'enabled')
+			.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []));
+	}
+
+	of(slot: SlotName) {
+		return this.all.filter((one) => one.slot === slot);
+	}
+}
+
+export const slots = new Slots();
+const loading = new Map<string, Promise<unknown>>();
+
+/** Define the element; one script is loaded once. */
+export async function define(one: Contribution) {
+	if (customElements.get(one.element)) return;
+	let script = loading.get(one.script);
+	if (!script) loading.set(one.script, (script = import(/* @vite-ignore */ one.script)));
+	try {
+		await script;
+	} catch (error) {
+		loading.delete(one.script);
+		throw error;
+	}
+	if (!customElements.get(one.element)) throw new Error(`${one.script} does not define <${one.element}>`);
+}
