@@ -127,7 +127,8 @@ def test_where_no_window_can_be_shown_the_browser_is_asked(studio: RunningStudio
             [*COMMAND, "--home", str(studio.home.root)], env={**kept, "BROWSER": str(browser)}, stdout=said, stderr=said
         )
         try:
-            link = eventually(lambda: (tmp_path / "opened").is_file() and (tmp_path / "opened").read_text("utf-8"), LIMIT_S)
+            opened = tmp_path / "opened"
+            link = eventually(lambda: opened.is_file() and opened.read_text("utf-8"), LIMIT_S)
             assert front.find(Home(studio.home.root)).url in link
             assert "#code=" in link
             assert "no window can be shown" in (tmp_path / "log").read_text("utf-8")
