@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from events.ids import new_id
+from events.projects import project_stream
 from qi.contracts.db import (
     AddLink,
     AddNote,
@@ -69,6 +70,16 @@ def test_a_project_needs_a_root_that_is_there_and_a_name_of_its_own(studio: Runn
     with pytest.raises(Conflict):
         studio.bus.request(CreateProject(name=shot.project.upper(), command=new_id()))
     assert studio.bus.request(GetProject(project=shot.project.lower())).name == shot.project
+
+
+def test_who_created_a_project_is_in_the_log_once(studio: RunningStudio) -> None:
+    asked = CreateProject(name=f"Begun {new_id()[-6:]}", command=new_id())
+    made = studio.bus.request(asked)
+    assert studio.bus.request(asked).id == made.id
+    (event,) = studio.events(stream=project_stream(made.id))
+    assert (event.type, event.data["name"], event.data["root"]) == ("project.created", made.name, made.root)
+    assert event.meta.user not in ("", "studio")
+    assert project_stream("71c/ä").startswith("project-")
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from events.catalog import encode_change
+from events.catalog import Catalog, encode_change
 from events.decider import Fact
-from events.record import Change, stream_name
+from events.record import Change, DomainEvent, stream_name
 from events.sqlite import SqliteStore
 from events.store import Append
 from events.users import RoleGranted, UserAdded
 from qi.home import Home
-from qi.reactions import PARKED, TRIES, Reaction, Reactions, reacts
+from qi.reactions import PARKED, TRIES, NotNow, Reaction, Reactions, reacts
 
 
 class Log:
@@ -100,6 +100,45 @@ def test_an_event_that_fails_is_tried_again_and_then_put_aside(log: Log) -> None
     parked = again._state.items(PARKED)
     assert [value["position"] for _, value in parked] == [1]
     again.close()
+
+
+def test_an_addon_reacts_to_its_own_events_and_to_those_of_the_core(log: Log) -> None:
+    mine = Catalog("friendly")
+
+    @mine.event("friendly.waved")
+    class Waved(DomainEvent):
+        to: str
+
+    seen: list[object] = []
+    both = Reaction("both", frozenset({"user", "friendly"}), "both")
+    made = Reactions("friendly", log.home, [both], lambda _, fact: seen.append(fact.event), lambda _: True, mine)
+    log.add("ada")
+    log.store.append(Append((encode_change(Change(stream_name("friendly", "a"), Waved(to="ada"))),)))
+    made.run()
+    assert seen == [UserAdded(name="ada"), Waved(to="ada")]
+    made.close()
+
+
+def test_one_that_cannot_be_called_now_keeps_its_event_and_no_other(log: Log) -> None:
+    seen: list[str] = []
+
+    def call(method: str, fact: Fact) -> None:
+        if method == "busy" and len(seen) < 4:
+            raise NotNow("in a moment")
+        seen.append(f"{method} {fact.event.name}")
+
+    busy = Reaction("busy", frozenset({"user"}), "busy")
+    made = Reactions("friendly", log.home, [busy, GREET], call, lambda _: True)
+    log.add("ada", "bjork")
+    for _ in range(TRIES + 1):
+        made.run()
+    assert seen == ["greet ada", "greet bjork"]
+    log.add("cid", "dot")
+    made.run()
+    made.run()
+    assert seen[4:] == ["busy ada", "busy bjork", "busy cid", "busy dot"]
+    assert not made.parked
+    made.close()
 
 
 def test_the_decorator_names_the_reaction_and_its_categories() -> None:
