@@ -74,7 +74,7 @@ class Db(Actor):
         return msgspec.convert(answered.value, message.reply, strict=False)
 
     def _record(self, project: Project) -> None:
-        """Asked for again, it is in the log already."""
+        """A tracker that knows a repeated command answers it as before: the log has it already then."""
         stream = project_stream(project.id)
         made = Change(stream, ProjectCreated(project=project.id, name=project.name, root=project.root))
         with suppress(Conflict):
