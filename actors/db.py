@@ -6,17 +6,24 @@ the provider's answer, so a new tracker is a new addon and nothing else.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from events.catalog import encode_change
+from events.ids import new_id
+from events.projects import ProjectCreated, project_stream
+from events.record import Change
 from qi.actor import Actor, Endpoint, handles
 from qi.bus import Bus
 from qi.contracts import db as contract
 from qi.contracts.db import AskTracker, CreateProject, UseDb
-from qi.errors import NotFound
+from qi.contracts.log import AppendEvents
+from qi.contracts.tracker import Project
+from qi.errors import Conflict, NotFound
 from qi.home import Home
 from qi.messages import Done, Request, to_addon
 
@@ -34,7 +41,7 @@ class Db(Actor):
     """Passes each request on with who is looking."""
 
     name = "db"
-    requests = (AskTracker,)
+    requests = (AskTracker, AppendEvents)
 
     def __init__(self, bus: Bus, *, home: str, provider: str, bundle: str) -> None:
         super().__init__(bus)
@@ -62,7 +69,16 @@ class Db(Actor):
             ),
             to=self._provider,
         )
+        if isinstance(message, CreateProject):
+            self._record(msgspec.convert(answered.value, Project, strict=False))
         return msgspec.convert(answered.value, message.reply, strict=False)
+
+    def _record(self, project: Project) -> None:
+        """Asked for again, it is in the log already."""
+        stream = project_stream(project.id)
+        made = Change(stream, ProjectCreated(project=project.id, name=project.name, root=project.root))
+        with suppress(Conflict):
+            self.request(AppendEvents(events=(encode_change(made),), expected={stream: 0}, command=new_id()))
 
     def _with_root(self, message: CreateProject) -> CreateProject:
         """A project without a root of its own lies below the studio's; a named one must be there already."""

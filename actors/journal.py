@@ -17,6 +17,7 @@ from typing import Any
 
 from events import store
 from events.errors import QiError
+from events.owners import require_own
 from events.record import Meta, Position, StreamName, Version
 from events.sqlite import SqliteReader, SqliteStore
 from events.state import StateDb
@@ -25,8 +26,8 @@ from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
 from qi.bus import Bus
-from qi.contracts.log import AppendEvents, BackupLog, LogBackup, LogWriter, WhoWrites
-from qi.errors import Busy, Conflict, NotFound, Unavailable
+from qi.contracts.log import AppendEvents, BackupLog, LogBackup, LogWriter, RecordOwn, WhoWrites
+from qi.errors import Busy, Conflict, Forbidden, NotFound, Unavailable
 from qi.home import Home
 
 log = logging.getLogger("qi.journal")
@@ -72,6 +73,14 @@ class Journal(Actor):
         self._committed = result.rows
         # The store's answer has the shape of the reply.
         return result.answers
+
+    @handles_batch(RecordOwn)
+    def record_own(self, group: list[Asked]) -> list[store.Appended | QiError]:
+        """As :meth:`append`, of what addons decided: each only in its own streams."""
+        refused = [_not_own(asked) for asked in group]
+        allowed = [asked for asked, error in zip(group, refused, strict=True) if error is None]
+        answers = iter(self.append(allowed)) if allowed else iter(())
+        return [error or next(answers) for error in refused]
 
     def answered(self) -> None:
         committed, self._committed = self._committed, []
@@ -147,6 +156,24 @@ class Journal(Actor):
     def _remember(self) -> None:
         if self._announced > self._state.checkpoint(ANNOUNCED):
             self._state.save_checkpoint(ANNOUNCED, Position(self._announced))
+
+
+def _not_own(asked: Asked) -> QiError | None:
+    """Why an addon may not record this; None when it may."""
+    message: RecordOwn = asked.message
+    # One in a thread of the studio is the studio, and says itself which one it is.
+    addon = message.addon if asked.caller.is_studio else asked.caller.addon
+    try:
+        require_own(
+            addon,
+            [*(str(one.stream) for one in message.events), *message.expected],
+            [one.type for one in message.events],
+        )
+    except Forbidden as error:
+        return error
+    if addon != message.addon:
+        return Forbidden(f"'{asked.caller.user}' does not speak for the addon '{message.addon}'", addon=message.addon)
+    return None
 
 
 def _append(asked: Asked) -> Append:

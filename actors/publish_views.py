@@ -70,7 +70,7 @@ class PublishViews(Actor):
             if message.failed and (not state.ended or state.made_good_by or state.request.mode != "publish"):
                 continue
             info = show(state, self._pinned(state), ())
-            if message.project and info.project.casefold() != message.project.casefold():
+            if not _fits(message, info, is_running=state.is_running):
                 continue
             size += len(self._bus.codec.encode(info))
             if len(wanted) == message.limit or (wanted and size > REPLY_MOST_BYTES):
@@ -107,3 +107,10 @@ class PublishViews(Actor):
                 for name, digest in trees.items()
             },
         )
+
+
+def _fits(message: ListPublishes, info: PublishInfo, *, is_running: bool) -> bool:
+    if message.state and not (is_running if message.state == "running" else info.state == message.state):
+        return False
+    asked = ((message.project, info.project), (message.user, info.user), (message.product, info.product))
+    return all(not wanted or wanted.casefold() == found.casefold() for wanted, found in asked)

@@ -36,6 +36,7 @@ from qi.contracts.session import (
     EndSession,
     ForgetToken,
     ForgetUser,
+    Heard,
     Identify,
     ListSessions,
     NewerBundle,
@@ -64,8 +65,8 @@ TOKEN_DAYS = 30
 OWNER_ROLE = "admin"
 WORKER_PERMISSIONS = frozenset({"read", "publish.create"})
 """What a worker may do whoever asked: that he might publish was decided when he asked."""
-ADDON_PERMISSIONS = frozenset({"session.identify"})
-"""What every addon may ask about those who ask it."""
+ADDON_PERMISSIONS = frozenset({"session.identify", "log.record"})
+"""What every addon may: look up those who ask it, and record in its own streams what it declares so."""
 INTERACTIVE = frozenset({"desktop", "dcc"})
 STARTED = frozenset({"worker", "addon"})
 """Kinds of sessions that the studio itself starts."""
@@ -248,14 +249,14 @@ class Sessions(Actor):
         return self._current(message.id)
 
     @handles(Beat)
-    def beat(self, _: Beat) -> Done:
+    def beat(self, _: Beat) -> Heard:
         if self.caller.session not in self._sessions:
             raise Unauthenticated("this session is not open", remedy="open it again", session=self.caller.session)
         kept = self._sessions[self.caller.session]
         if kept.info.state == "detached":
             self._keep(replace(kept, info=replace(kept.info, state="open")))
         self._beats[self.caller.session] = time.monotonic()
-        return Done()
+        return Heard(production=self._production())
 
     @handles(EndSession)
     def end(self, message: EndSession) -> Done:
@@ -307,19 +308,21 @@ class Sessions(Actor):
     @listens("qi.event.pointer.production.pointer.moved")
     def production_moved(self, _: bytes) -> None:
         """A session keeps the bundle it began with; it is told that a newer one is out."""
+        newer = self._production()
+        told = self._bus.codec.encode(newer)
+        for kept in self._sessions.values():
+            if newer is not None and kept.info.bundle != newer.bundle and kept.info.kind not in STARTED:
+                self._bus.publish(f"qi.session.{kept.info.id}.bundle", told)
+
+    def _production(self) -> NewerBundle | None:
         follow(self._known, self._reader)
         pointer = self._known.get(Pointer, pointer_stream("production"))
         bundle = self._known.get(Bundle, bundles.bundle_stream(pointer.bundle)) if pointer else None
         if pointer is None or bundle is None:
-            return
-        told = self._bus.codec.encode(
-            NewerBundle(
-                bundle=bundle.id, name=bundle.name, digest=bundle.digest, by=pointer.moved_by, reason=pointer.reason
-            )
-        )
-        for kept in self._sessions.values():
-            if kept.info.bundle != bundle.id and kept.info.kind not in STARTED:
-                self._bus.publish(f"qi.session.{kept.info.id}.bundle", told)
+            return None
+        return NewerBundle(
+            bundle=bundle.id, name=bundle.name, digest=bundle.digest, by=pointer.moved_by, reason=pointer.reason
+        )  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
         return {"sessions": len(self._sessions)}
@@ -371,7 +374,9 @@ class Sessions(Actor):
             permissions |= WORKER_PERMISSIONS
         if info.kind == "addon":
             permissions |= ADDON_PERMISSIONS
-        return replace(info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)))
+        return replace(
+            info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)), addon=kept.addon
+        )  # fmt: skip
 
     def _bundle(self, wanted: str) -> str:
         """Id of the bundle that a session begins with. Raises :class:`NotFound` for a name that leads nowhere."""

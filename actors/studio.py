@@ -11,7 +11,7 @@ from events.record import now
 from qi.actor import Actor, every, handles, listens
 from qi.bus import Bus
 from qi.contracts.session import ListSessions
-from qi.contracts.studio import ChildInfo, GetStatus, ResumeWork, StopStudio, StudioStatus
+from qi.contracts.studio import ChildInfo, GetStatus, RestartActor, ResumeWork, StopStudio, StudioStatus
 from qi.messages import Done
 
 LINGER_S = 3.0
@@ -30,6 +30,8 @@ class Outlook:
     problems: Callable[[], list[str]]
     end: Callable[[], None]
     """Let the studio stop."""
+    restart: Callable[[str], None]
+    """Begin to restart a child. Raises :class:`NotFound`."""
     resume: Callable[[], None]
     """Begin to finish what an earlier studio left unfinished."""
 
@@ -67,6 +69,11 @@ class StudioActor(Actor):
     @handles(StopStudio)
     def stop_studio(self, _: StopStudio) -> Done:
         self._outlook.end()
+        return Done()
+
+    @handles(RestartActor)
+    def restart(self, message: RestartActor) -> Done:
+        self._outlook.restart(message.name)
         return Done()
 
     @handles(ResumeWork)

@@ -18,11 +18,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import appends, integrate, log, mesh, publish, services, start
+from bench import addons, appends, integrate, log, mesh, publish, services, start
 from bench.row import Row, Samples, Size
 
 ROWS: tuple[Row, ...] = tuple(
-    row for module in (mesh, appends, log, publish, integrate, services, start) for row in module.ROWS
+    row for module in (mesh, appends, log, publish, integrate, services, start, addons) for row in module.ROWS
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- measured: everything below is written by `python -m bench --write` -->"

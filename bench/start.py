@@ -34,8 +34,7 @@ LIMIT_S = 60.0
 def compiled() -> Iterator[dict[str, str]]:
     """An environment whose children find their modules compiled, as an installation has them."""
     with tempfile.TemporaryDirectory() as cache:
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        yield {**environment, "PYTHONPYCACHEPREFIX": cache}
+        yield {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": cache}
 
 
 def _help(environment: dict[str, str]) -> float:
@@ -51,7 +50,7 @@ def help_text(size: Size) -> Samples:
         return Samples([_help(environment) for _ in range(size.rounds)], [])
 
 
-def _ready(environment: dict[str, str], home: Path) -> float:
+def ready(environment: dict[str, str], home: Path) -> float:
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "qi.app.serve", "--home", str(home)],
@@ -69,8 +68,8 @@ def _ready(environment: dict[str, str], home: Path) -> float:
 
 def studio_ready(size: Size) -> Samples:
     with compiled() as environment, tempfile.TemporaryDirectory() as folder:
-        _ready(environment, Path(folder, "warm"))
-        return Samples([_ready(environment, Path(folder, f"home{number}")) for number in range(size.rounds)], [])
+        ready(environment, Path(folder, "warm"))
+        return Samples([ready(environment, Path(folder, f"home{number}")) for number in range(size.rounds)], [])
 
 
 def joined(size: Size) -> Samples:

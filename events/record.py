@@ -6,6 +6,7 @@ A *domain event* is a small frozen dataclass registered by :func:`event` under a
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,13 +22,16 @@ Version = NewType("Version", int)
 """Place in one stream: 1, 2, 3 …; 0 is a stream that does not exist yet."""
 
 StreamName = NewType("StreamName", str)
-"""`<category>-<id>`: category `[a-z]+`, id an opaque token `[a-z0-9_]+`."""
+"""`<category>-<id>`: category `[a-z][a-z0-9_]*`, id an opaque token `[A-Za-z0-9_]+`. The category of an addon's own
+streams is its name: :mod:`events.owners`."""
 
 Digest = NewType("Digest", str)
 """`blake3` of some content, 64 hex digits: its name in the content store."""
 
 Micros = NewType("Micros", int)
 """Microseconds since 1970-01-01T00:00Z."""
+
+CATEGORY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 BEFORE_FIRST = Position(0)
 NO_STREAM = Version(0)
@@ -40,8 +44,8 @@ def now() -> Micros:
 
 def stream_name(category: str, token: str) -> StreamName:
     """Raises :class:`Invalid` when either part is not of the form :data:`StreamName` asks for."""
-    if not (category.isascii() and category.isalpha() and category.islower()):
-        raise Invalid(f"'{category}' is not a stream category: use lower-case letters")
+    if not CATEGORY.fullmatch(category):
+        raise Invalid(f"'{category}' is not a stream category: use lower-case letters, digits and '_', a letter first")
     if not token or len(token) > 128 or not all(c.isascii() and (c.isalnum() or c == "_") for c in token):
         raise Invalid(f"'{token}' is not a stream id: use letters, digits and '_'")
     return StreamName(f"{category}-{token}")
@@ -97,17 +101,21 @@ def event(name: str, *, schema: int = 1, erasable: tuple[str, ...] = ()) -> Call
     """
 
     def register(cls: type[E]) -> type[E]:
-        # Slots, because a fold makes millions of them.
-        made = dataclass(frozen=True, kw_only=True, slots=True)(cls)
-        made.event_type = name  # type: ignore[attr-defined]
-        made.event_schema = schema  # type: ignore[attr-defined]
-        made.event_erasable = erasable  # type: ignore[attr-defined]
+        made = domain_event(cls, name, schema, erasable)
         if TYPES.setdefault(name, made).__qualname__ != made.__qualname__:
             raise RuntimeError(f"two classes claim the event type {name}")
         TYPES[name] = made
         return made
 
     return register
+
+
+def domain_event(cls: type[E], name: str, schema: int, erasable: tuple[str, ...]) -> type[E]:
+    """`cls` as a frozen keyword-only dataclass that bears its type; nobody knows it by its name yet."""
+    # Slots, because a fold makes millions of them.
+    made: Any = dataclass(frozen=True, kw_only=True, slots=True)(cls)
+    made.event_type, made.event_schema, made.event_erasable = name, schema, erasable
+    return made  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

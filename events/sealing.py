@@ -20,7 +20,7 @@ from events.record import NewEvent, Position, StreamName, Version
 from events.store import EVENT_DATA_MAX_BYTES, Append, Appended, Head, StoredRow, decode_meta
 
 _ID = r"[0-9a-zA-Z_-]{1,64}"
-_STREAM = r"[a-z]+-[0-9a-zA-Z_]{1,128}"
+_STREAM = r"[a-z][a-z0-9_]{0,39}-[0-9a-zA-Z_]{1,128}"
 _TYPE = r"[a-z0-9_]+(?:\.[a-z0-9_]+)+"
 # One match instead of three, since every event passes here.
 _NAMES = re.compile(f"{_ID}\n{_STREAM}\n{_TYPE}")

@@ -1,13 +1,14 @@
 """`views.db`: projections of the log as tables. It may be deleted at any time; it is rebuilt from the log.
 
 A projection's rows and its checkpoint change in one transaction, so each event counts exactly once whatever kills the
-process. The checkpoint remembers the hash of its event: over another log, or after one was restored, it starts again.
+process, and also when two processes keep one file. The checkpoint remembers the hash of its event: over another log, or
+after one was restored, it starts again.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 from sqlite_utils import Database
 
 from events.chain import EMPTY
-from events.errors import Invalid, NotFound
+from events.errors import Conflict, Invalid, NotFound
 from events.record import BEFORE_FIRST, TYPES, Position
 from events.store import EventReader, Head
 
@@ -84,8 +85,10 @@ class Views:
     Raises :class:`Invalid` for a database that is something else, :class:`DamagedViews` here and in every method.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, types: Mapping[str, Any] = TYPES) -> None:
+        """`types` are those that projections here know, by name."""
         self._path = path
+        self._types = types
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         try:
             with self.readable():
@@ -166,14 +169,26 @@ class Views:
         if not rows and head.position == position:
             return position
         if projection.categories is not None:
-            _require_known(rows)
+            _require_known(rows, self._types)
         full = len(rows) == VIEW_PAGE_EVENTS
         end = _head_at(reader, Position(rows[-1][0])) if full or (rows and rows[-1][0] > head.position) else head
         with self.db.atomic():
+            if not self._advance(projection, position, end):
+                now = self._checkpoint(projection)
+                if now is None:
+                    raise Conflict(f"another version of '{projection.name}' is kept in {self._path}")
+                return now.position
             if rows:
                 projection.apply(self.db, [row[2:] for row in rows])
-            self._save(projection, end)
         return end.position
+
+    def _advance(self, projection: Projection, position: Position, end: Head) -> bool:
+        """Whether the tables still stood at `position`; first in its transaction, so that another writer waits."""
+        done = self._connection.execute(
+            "UPDATE projection SET position = ?, hash = ? WHERE name = ? AND version = ? AND position = ?",
+            (end.position, end.hash, projection.name, projection.version, position),
+        )
+        return done.rowcount == 1
 
     def _checkpoint(self, projection: Projection) -> Head | None:
         row = self._connection.execute(
@@ -213,10 +228,10 @@ def _head_at(reader: EventReader, position: Position) -> Head:
     return Head(position, reader.at(position).hash)
 
 
-def _require_known(rows: list[tuple[Any, ...]]) -> None:
-    if {row[1] for row in rows} <= TYPES.keys():
+def _require_known(rows: list[tuple[Any, ...]], types: Mapping[str, Any]) -> None:
+    if {row[1] for row in rows} <= types.keys():
         return
-    position, kind = next((row[0], row[1]) for row in rows if row[1] not in TYPES)
+    position, kind = next((row[0], row[1]) for row in rows if row[1] not in types)
     raise NotFound(
         f"event {position} has the type '{kind}', which is not known here",
         remedy="Update Qi, or load the addon that defines it.",

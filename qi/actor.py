@@ -86,6 +86,8 @@ class Actor(pykka.ThreadingActor):
     name: ClassVar[str] = ""
     version: ClassVar[str] = "0.1.0"
     requests: ClassVar[tuple[type[Request[Any]], ...]] = ()
+    is_service: ClassVar[bool] = True
+    """Whether any participant may ask it: then it looks up who asks, and shows in `nats micro ls`."""
     mailbox_limit: ClassVar[int] = 4096
     mailbox_bytes: ClassVar[int] = 64 * 1024 * 1024
     finishes_within_s: ClassVar[float] = 0.0
@@ -163,10 +165,12 @@ class Actor(pykka.ThreadingActor):
                     subject, whole = member.__dict__["_qi_listens"]
                     self._listen(subject, member.__name__, whole=whole)
                 if "_qi_every" in member.__dict__:
-                    self._tick(member.__dict__["_qi_every"], member.__name__)
-            for subject in IDENTITY_CHANGES:
-                self._subscriptions.append(self._bus.subscribe(subject, self._forget_identities))
-            self._bus.services.add(self)
+                    often = member.__dict__["_qi_every"]
+                    self._tick(getattr(self, often) if isinstance(often, str) else often, member.__name__)
+            if self.is_service:
+                for subject in IDENTITY_CHANGES:
+                    self._subscriptions.append(self._bus.subscribe(subject, self._forget_identities))
+                self._bus.services.add(self)
         except BaseException as error:
             # Pykka calls no hook for a failed start, and a SystemExit here would stop every actor of the process.
             failure = error if isinstance(error, Exception) else Fatal(f"'{self.name}' gave up at its start: {error!r}")

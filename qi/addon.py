@@ -14,26 +14,33 @@ from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
 from events.bundles import pointer_stream
+from events.catalog import CORE, Catalog
+from events.decider import Folds
 from events.record import Version
 from events.store import EventReader
+from events.views import Projection
 from qi.actor import Actor, Asked, every, handles, members
 from qi.addon_record import ROLES, AddonRecord, read_addon
 from qi.bus import Bus
 from qi.context import STUDIO
 from qi.contracts.jobs import JobsAtWork, RunJob, StopJob, WhichJobs
+from qi.contracts.log import Appended, AppendEvents, RecordOwn
 from qi.contracts.notices import SendNotice
 from qi.contracts.secrets import ReadSecret
-from qi.contracts.session import Identify
+from qi.contracts.session import Identify, ListSessions, SessionInfo
 from qi.contracts.settings import OptionList, ResolveOptions
+from qi.deciding import Ledger
 from qi.endpoints import Call
 from qi.errors import Forbidden, QiError
 from qi.home import Home
+from qi.hooks import Hooks
 from qi.importing import import_file
 from qi.jobs import JobRunner
 from qi.messages import SERVICE, Address, Done, Request, to_addon
 from qi.reactions import Reactions
 from qi.settings.options import OptionsAsked, resolve, resolver_in
 from qi.settings.schema import load_module
+from qi.streams import Projected, Streams, require_own_folds
 
 R = TypeVar("R")
 
@@ -56,6 +63,12 @@ class Addon(Actor):
     production bundle.
     """
 
+    events: ClassVar[Catalog | None] = None
+    """The event types it records; :attr:`ledger` and :meth:`view` need it."""
+    folds: ClassVar[Folds] = {}
+    """Its name → the function that folds its streams."""
+    projections: ClassVar[tuple[Projection, ...]] = ()
+    """Tables that it keeps of its streams."""
     finishes_within_s: ClassVar[float] = 2.0
     """A newer version takes over in the same queue group; what reached this one before, this one answers."""
 
@@ -73,6 +86,8 @@ class Addon(Actor):
         self._addon = addon
         self._declared = frozenset(read_addon(self.folder).declared.requests)
         self._reactions: Reactions | None = None
+        self._streams: Streams | None = None
+        self._hooks: Hooks | None = None
         self._settings_module: ModuleType | None = None
         kinds = [m.__dict__["_qi_job"] for m in members(type(self)) if "_qi_job" in m.__dict__]
         self._jobs = JobRunner(bus, {kind.name: getattr(self, kind.method) for kind in kinds})
@@ -84,21 +99,27 @@ class Addon(Actor):
     def on_start(self) -> None:
         super().on_start()
         declared = [m.__dict__["_qi_reaction"] for m in members(type(self)) if "_qi_reaction" in m.__dict__]
+        woken = {f"qi.event.{category}.>" for reaction in declared for category in reaction.categories}
+        home = Home(self.home)
         if declared:
-            self._reactions = Reactions(self._addon, Home(self.home), declared, self._react, self._is_production)
-            for category in sorted({category for reaction in declared for category in reaction.categories}):
-                self._listen(f"qi.event.{category}.>", "_woken")
-            self._reactions.run()
+            self._reactions = Reactions(
+                self._addon, home, declared, self._react, self._is_production, self.events or CORE
+            )  # fmt: skip
+        hooks = Hooks(self._addon, self.folder, home, self.settings, self._is_production, self._sessions)
+        if hooks.subjects:
+            self._hooks = hooks
+            hooks.start()
+        for subject in sorted(woken.union(hooks.subjects)):
+            self._listen(subject, "_woken")
+        self._woken(b"")
 
     def on_stop(self) -> None:
         super().on_stop()
-        self._close_reactions()
-        self._jobs.close()
+        self._let_go()
 
     def on_failure(self, *failure: Any) -> None:
         super().on_failure(*failure)
-        self._close_reactions()
-        self._jobs.close()
+        self._let_go()
 
     @handles(RunJob)
     def _run_job(self, message: RunJob) -> Done:
@@ -114,6 +135,18 @@ class Addon(Actor):
     def _which_jobs(self, _: WhichJobs) -> JobsAtWork:
         return JobsAtWork(ids=self._jobs.ids)
 
+    @property
+    def ledger(self) -> Ledger:
+        """Its way to decide and record, as the services have it: `self.ledger.carry_out(decide, command, command=id)`.
+
+        `addon.toml` declares the request `log.record`. Actor thread.
+        """
+        return self._own.ledger
+
+    def view(self, name: str, *, after: int = 0) -> Projected:
+        """One of :attr:`projections`, as of now; `after` is a position it must hold. Actor thread. Raises QiError."""
+        return self._own.view(name, after)
+
     def secret(self, reference: Mapping[str, str] | None, *, purpose: str = "") -> str:
         """Today's value of a secret that a setting names; empty for none. `addon.toml` declares the request
         `secret.read` and the permission of the same name. Raises :class:`NotFound`."""
@@ -128,14 +161,34 @@ class Addon(Actor):
 
     def request(self, message: Request[R], *, to: Address = SERVICE, timeout_s: float | None = None) -> R:
         """Ask a service and wait; only what `addon.toml` declares. In a process of its own the broker sees to that."""
-        shared = self._bus.session == STUDIO and not isinstance(message, Identify)
-        if shared and to is SERVICE and message.topic not in self._declared:
-            raise Forbidden(
-                f"'{self._addon}' requests '{message.topic}' without declaring it",
-                remedy="name the topic under requests in its addon.toml",
-                addon=self._addon, topic=message.topic,
-            )  # fmt: skip
+        if to is SERVICE and not isinstance(message, Identify):
+            self._require_declared(message.topic)
         return super().request(message, to=to, timeout_s=timeout_s)
+
+    def _require_declared(self, topic: str) -> None:
+        """In a thread of the studio, where the broker cannot tell it from the studio."""
+        if self._bus.session == STUDIO and topic not in self._declared:
+            raise Forbidden(
+                f"'{self._addon}' requests '{topic}' without declaring it",
+                remedy="name the topic under requests in its addon.toml",
+                addon=self._addon, topic=topic,
+            )  # fmt: skip
+
+    @property
+    def _own(self) -> Streams:
+        if self._streams is None:
+            if self.events is None:
+                raise QiError(f"the addon '{self._addon}' says no event types: name its catalog as `events`")
+            self._streams = Streams(
+                self._addon, Home(self.home), self.events, self.folds, self.projections, self._record
+            )  # fmt: skip
+        return self._streams
+
+    def _record(self, made: AppendEvents) -> Appended:
+        self._require_declared(RecordOwn.topic)
+        return self._bus.request(
+            RecordOwn(addon=self._addon, events=made.events, expected=made.expected, command=made.command)
+        )  # fmt: skip
 
     def _admit(self, call: Call) -> Asked:
         """Each version answers the sessions of its own bundle only."""
@@ -162,8 +215,18 @@ class Addon(Actor):
         self._woken(b"")
 
     def _woken(self, _: bytes) -> None:
+        if self._hooks is not None:
+            self._hooks.wake()
         if self._reactions is not None:
             self._reactions.run()
+
+    def health(self) -> str:
+        parked = [*self._reactions.parked] if self._reactions is not None else []
+        return "; ".join([*parked, *(self._hooks.troubles() if self._hooks is not None else [])]) or "ok"
+
+    def _sessions(self) -> tuple[SessionInfo, ...]:
+        self._require_declared(ListSessions.topic)
+        return self._bus.request(ListSessions()).sessions
 
     def _react(self, method: str, fact: Any) -> None:
         getattr(self, method)(fact)
@@ -174,22 +237,31 @@ class Addon(Actor):
         last = reader.read_stream(production, Version(version - 1), 1) if version > 0 else []
         return not last or last[0].data.get("bundle") == self.bundle
 
-    def _close_reactions(self) -> None:
+    def _let_go(self) -> None:
+        if self._hooks is not None:
+            self._hooks.close()
+            self._hooks = None
         if self._reactions is not None:
             self._reactions.close()
             self._reactions = None
+        if self._streams is not None:
+            self._streams.close()
+            self._streams = None
+        self._jobs.close()
 
 
 def load_addon(
     *, folder: str, bundle: str, addon: str, home: str, settings: dict[str, Any], code: str = ""
 ) -> type[Addon]:
-    """The actor class in an addon's `addon.py`: the target of an addon's supervisor spec.
+    """The actor class in an addon's `addon.py`, or one that only runs its hooks: the target of its supervisor spec.
 
     `code` is the digest of its content, under which a second bundle that pins the same finds it loaded; empty for a
     folder that may change. Raises :class:`QiError`.
     """
     place = Path(folder)
     use_lib(place)
+    if not (place / "addon.py").is_file():
+        return type("Hooked", (Addon,), {"name": addon})
     name = f"qi_addon_{addon}_{code[:16] or bundle[-12:]}"
     module = sys.modules.get(name) if code else None
     if module is None:
@@ -206,7 +278,9 @@ def load_addon(
 
 
 def _keep_to(found: type[Addon], record: AddonRecord) -> None:
-    """What the code does must be what `addon.toml` says: a bundle was composed by that. Raises :class:`Forbidden`."""
+    """What the code does must be what `addon.toml` says: a bundle was composed by that. Raises :class:`Forbidden`, and
+    :class:`Invalid` for streams that are not its own."""
+    require_own_folds(record.name, found.events, found.folds, found.projections)
     for role in ROLES:
         taken = [e.kind.topic for e in found.endpoints() if e.kind.topic.startswith(f"provider.{role}.")]
         if taken and role not in record.roles:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from qi.addon import load_addon, use_lib
-from qi.addon_record import read_addon
-from qi.discovery import Status, discover
+from qi.addon_record import AddonRecord, read_addon
+from qi.discovery import PluginRecord, Status, discover
 from qi.errors import QiError
+from qi.hooks import OF_SESSIONS
 from qi.least import least_environment
 from qi.masking import mask
 from qi.plugin import Kind
@@ -122,10 +123,21 @@ def _look(folder: Path, values: dict[str, Any]) -> Examined:
     except QiError as error:
         problems.append(error.message)
     for one in discover(folder / "plugins", *Kind):
+        problems += _beyond_what_it_declares(record, one)
         plugins += len(one.plugins)
         if one.status is Status.FAILED:
             problems.append(f"{one.path.relative_to(folder)}: {one.reason}")
     return Examined(record.name, tuple(mask(problem) for problem in problems), plugins, settings)
+
+
+def _beyond_what_it_declares(record: AddonRecord, plugin: PluginRecord) -> list[str]:
+    """What a hook needs to see that `addon.toml` does not say."""
+    hooks = plugin.plugins if plugin.kind is Kind.HOOKS else ()
+    allowed = "session.list" in record.declared.requests and "read" in record.declared.permissions
+    if allowed or not any(cls.events & OF_SESSIONS for cls in hooks):
+        return []
+    needed = 'the request "session.list" and the permission "read"'
+    return [f"{plugin.path.name} waits for sessions, and addon.toml does not declare {needed}"]
 
 
 def _leaves(tree: Any) -> int:

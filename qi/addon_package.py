@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 
 from events.blobs import IGNORED, TREE_MAX_BYTES, TREE_MAX_FILES, Blobs
 from events.record import Digest
+from qi.addon_pages import STAMP, build_pages
 from qi.addon_record import AddonRecord, read_addon
 from qi.errors import Conflict, Invalid, NotFound
 
 SUFFIX = ".qi-addon.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time an archive can name: when files were saved must not change it."""
-LEFT_OUT = (*IGNORED, "node_modules", ".svelte-kit", ".venv", "*.egg-info", "*.tmp")
+LEFT_OUT = (*IGNORED, "node_modules", ".svelte-kit", ".venv", "*.egg-info", "*.tmp", STAMP)
 CHUNK_BYTES = 1024 * 1024
 
 
@@ -34,16 +35,16 @@ class Packed:
 
 
 def pack(folder: Path, target: Path) -> Packed:
-    """Write the addon in `folder` to an archive in the folder `target`. Raises :class:`Invalid` for an addon that
-    cannot be used or whose pages are not built, :class:`Conflict` when the archive is there."""
+    """Write the addon in `folder`, its pages built, to an archive in the folder `target`. Raises :class:`Invalid` for
+    an addon that cannot be used or whose pages cannot be built, :class:`Unavailable` when that takes Node and there is
+    none, :class:`Conflict` when the archive is there."""
     record = read_addon(folder)
     if record.problem:
         raise Invalid(f"{folder} cannot be packed: {record.problem}")
-    if (folder / "ui" / "package.json").is_file() and not (folder / "ui_dist").is_dir():
-        raise Invalid(f"the pages of '{record.name}' are not built", remedy="run `npm run build` in its ui folder")
     file = target / f"{record.name}-{record.version}{SUFFIX}"
     if file.exists():
         raise Conflict(f"{file} exists already", remedy="a package never overwrites: raise the version, or move it")
+    build_pages(folder)
     names = sorted(_files(folder))
     partial = file.with_name(f".{file.name}.part")
     try:

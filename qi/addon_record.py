@@ -2,7 +2,7 @@
 
 ::
 
-    name = "review"                     # a-z, 0-9, _
+    name = "review"                     # a-z, 0-9, _; not one of Qi's own words (:mod:`events.owners`)
     version = "1.2.0"                   # semantic
     title = "Review"
     roles = []                          # "auth", "db": exactly one addon has each
@@ -48,6 +48,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from events import users
+from events.owners import RESERVED
 from qi.actor import Actor
 
 ROLES = ("auth", "db")
@@ -172,8 +173,8 @@ class AddonRecord:
 
     @property
     def has_actor(self) -> bool:
-        """Whether something of it runs; what has no code of its own is only read."""
-        return (self.folder / "addon.py").is_file()
+        """Whether something of it runs: an actor of its own, or one for its hooks. All else is only read."""
+        return (self.folder / "addon.py").is_file() or any((self.folder / "plugins" / "hooks").glob("[!_.]*.py"))
 
     @property
     def contributes(self) -> tuple[str, ...]:
@@ -198,6 +199,8 @@ def read_addon(folder: Path) -> AddonRecord:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return replace(nameless, problem=f"its name {name!r} is not of the form [a-z][a-z0-9_]*")
     record = AddonRecord(name, folder)
+    if name in RESERVED:
+        return replace(record, problem=f"its name '{name}' is one that Qi keeps for its own streams and topics")
     if not isinstance(said.get("version", ""), str) or not VERSION.fullmatch(said.get("version", "")):
         return replace(record, problem=f"its version {said.get('version', '')!r} is not a semantic version")
     try:

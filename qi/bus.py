@@ -15,8 +15,9 @@ from qi.codec import Codec, Plain
 from qi.context import Context
 from qi.credentials import Credentials
 from qi.errors import Busy, DeadlineExceeded, Forbidden, QiError, Unavailable, from_reply
-from qi.link import WATCHDOG_EVERY_S, Link, Outgoing, Subscription
-from qi.messages import SERVICE, Address, Request
+from qi.link import WATCHDOG_EVERY_S, Link, Subscription
+from qi.messages import SERVICE, Address, Raw, Request
+from qi.outbox import Outgoing
 from qi.services import Services
 from qi.timer import Timer
 from qi.wire import Message
@@ -101,6 +102,17 @@ class Bus(Link):
         self._send(message, to, sent, limit, future)
         return future
 
+    def ask_raw(self, message: Raw, *, to: Address = SERVICE) -> Future[Answer]:
+        """:meth:`ask` with JSON as it is; give what comes to :meth:`read_raw`."""
+        sent, limit = self._limit(message, None)
+        future: Future[Answer] = Future()
+        self._send(message, to, sent, limit, future)
+        return future
+
+    def read_raw(self, message: Raw, answer: Answer) -> bytes:
+        """The reply as JSON. Raises like :meth:`request`."""
+        return self._good(message.topic, answer)
+
     def answer(self, message: Request[R], future: Future[Answer]) -> R:
         """Wait for what :meth:`ask` began. Raises like :meth:`request`."""
         return self._decode(message, self._wait(future, "", message, time.monotonic() + message.timeout_s))
@@ -119,7 +131,7 @@ class Bus(Link):
 
     # -- requests -----------------------------------------------------------------------------------------------
 
-    def _limit(self, message: Request[Any], timeout_s: float | None) -> tuple[Context, float]:
+    def _limit(self, message: Request[Any] | Raw, timeout_s: float | None) -> tuple[Context, float]:
         limit = time.monotonic() + (message.timeout_s if timeout_s is None else timeout_s)
         here = context.current()
         if here.deadline is not None and here.deadline < limit:
@@ -132,7 +144,7 @@ class Bus(Link):
 
     def _send(
         self,
-        message: Request[Any],
+        message: Request[Any] | Raw,
         to: Address,
         sent: Context,
         limit: float,
@@ -140,9 +152,8 @@ class Bus(Link):
     ) -> str:
         """Returns the number under which `future` waits."""
         number = format(next(self._numbers), "x")
-        item = Outgoing(
-            to.subject(self.session, message.topic), self.codec.encode(message), f"{self.inbox}.{number}", None, sent
-        )
+        data = message.data if isinstance(message, Raw) else self.codec.encode(message)
+        item = Outgoing(to.subject(self.session, message.topic), data, f"{self.inbox}.{number}", None, sent)
         self._waiting[number] = Waiter(future, limit, item, message.needs)
         try:
             if self._stopping:
@@ -207,17 +218,22 @@ class Bus(Link):
             _settle(self._waiting.popitem()[1].future, _leaving())
 
     def _decode(self, message: Request[R], answer: Answer) -> R:
+        return cast(R, self.codec.decode(message.reply, self._good(message.topic, answer)))
+
+    @staticmethod
+    def _good(topic: str, answer: Answer) -> bytes:
+        """What it holds, unless that is an error, which is raised."""
         if answer.head is not None:
             headers = answer.head.headers
             if headers.get("Status") == "503":
                 raise Unavailable(
-                    f"nobody serves '{message.topic}'",
+                    f"nobody serves '{topic}'",
                     remedy="the service may be restarting; `qi status` shows what runs",
-                    topic=message.topic,
+                    topic=topic,
                 )
             if "Nats-Service-Error-Code" in headers:
                 raise from_reply(Plain().decode(cast(Any, dict), answer.data))
-        return cast(R, self.codec.decode(message.reply, answer.data))
+        return answer.data
 
 
 def _settle(future: Future[Answer] | asyncio.Future[Answer], outcome: Answer | QiError) -> None:

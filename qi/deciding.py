@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from events.catalog import Decoders, encode_change
+from events.catalog import CORE, Catalog, encode_change
 from events.decider import COLUMNS, Decision, Folds, Known, decision
 from events.ids import new_id
 from events.record import Position
@@ -24,10 +24,10 @@ TRIES = 6
 
 Append = Callable[[AppendEvents], Appended]
 
-_decoders = Decoders()
 
-
-def follow(known: Known, reader: EventReader, upto: Position | None = None) -> None:
+def follow(
+    known: Known, reader: EventReader, upto: Position | None = None, *, catalog: Catalog = CORE
+) -> None:
     """Fold everything that was committed since the last time, or what of it lies up to a position.
 
     Raises :class:`NotFound` for a type that is not known here and :class:`Invalid` for a payload that does not fit;
@@ -36,7 +36,7 @@ def follow(known: Known, reader: EventReader, upto: Position | None = None) -> N
     while page := reader.rows(known.position, PAGE_EVENTS, known.categories, COLUMNS):
         if upto is not None:
             page = [row for row in page if row[0] <= upto]
-        known.follow_rows(page, _decoders)
+        known.follow_rows(page, catalog.decoders)
         if len(page) < PAGE_EVENTS:
             return
 
@@ -44,8 +44,10 @@ def follow(known: Known, reader: EventReader, upto: Position | None = None) -> N
 class Ledger:
     """One service's fold, its reader, and its way into the log."""
 
-    def __init__(self, reader: EventReader, folds: Folds, append: Append) -> None:
+    def __init__(self, reader: EventReader, folds: Folds, append: Append, *, catalog: Catalog = CORE) -> None:
+        """`catalog` knows the types that `folds` meet."""
         self.known = Known(folds)
+        self._catalog = catalog
         self._folds = folds
         self._reader = reader
         self._append = append
@@ -54,7 +56,7 @@ class Ledger:
     def follow(self) -> Position:
         """Catch up with the log; returns the position up to which this service knows everything."""
         head = self._reader.head().position
-        follow(self.known, self._reader)
+        follow(self.known, self._reader, catalog=self._catalog)
         return max(head, self.known.position)
 
     def carry_out(self, decide: Callable[[Any, Any], Any], *commands: Any, command: str = "") -> Appended:
@@ -98,11 +100,12 @@ class Ledger:
         earlier = self._reader.appended(command) if command else None
         if earlier is None:
             return self.known
-        return known_at(self._reader, self._folds, Position(earlier.first - bool(earlier.versions)))
+        position = Position(earlier.first - bool(earlier.versions))
+        return known_at(self._reader, self._folds, position, catalog=self._catalog)
 
 
-def known_at(reader: EventReader, folds: Folds, position: Position) -> Known:
+def known_at(reader: EventReader, folds: Folds, position: Position, *, catalog: Catalog = CORE) -> Known:
     """The fold as it stood at `position`: the same events, the same functions, read again. Actor thread."""
     known = Known(folds)
-    follow(known, reader, position)
+    follow(known, reader, position, catalog=catalog)
     return known

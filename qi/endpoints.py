@@ -121,8 +121,9 @@ def listens(subject: str, *, whole: bool = False) -> Callable[[Callable[[A, Any]
     return mark
 
 
-def every(seconds: float) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
-    """Be called again and again; a call is left out while the last one still waits in the mailbox."""
+def every(seconds: float | str) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
+    """Be called again and again; a call is left out while the last one still waits in the mailbox. `seconds` may be
+    the name of a class attribute."""
 
     def mark(method: Callable[[A], None]) -> Callable[[A], None]:
         method.__dict__["_qi_every"] = seconds

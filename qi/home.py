@@ -49,6 +49,10 @@ class Home:
     def views(self) -> Path:
         return self.root / "views.db"
 
+    def addon_views(self, addon: str) -> Path:
+        """Projections of an addon, a file each; may be deleted at any time."""
+        return self.root / "views" / addon
+
     @property
     def state(self) -> Path:
         return self.root / "state.db"
@@ -90,6 +94,21 @@ class Home:
     @property
     def connection_file(self) -> Path:
         return self.root / "studio.json"
+
+    @property
+    def server_file(self) -> Path:
+        """Where the server of the Command Center is reached, and its owner's key."""
+        return self.root / "server.json"
+
+    @property
+    def web_logins(self) -> Path:
+        """Log-ins of browsers, so that they outlive the server's process."""
+        return self.root / "web-logins.json"
+
+    @property
+    def uploads(self) -> Path:
+        """Files that were dropped onto a page; they go when their log-in ends."""
+        return self.root / "uploads"
 
     @property
     def lock(self) -> Path:

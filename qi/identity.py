@@ -23,6 +23,8 @@ class Identity:
     """As in :class:`qi.contracts.session.SessionInfo`."""
     bundle: str = ""
     """Id of the bundle its session began with; empty for production."""
+    addon: str = ""
+    """Name of the addon that asks, from a process of its own; empty for everybody else."""
 
     def may(self, permission: str) -> bool:
         """Default deny: only what was granted, and everything for the studio itself."""
@@ -40,7 +42,8 @@ class Identity:
 
 def identity_of(info: SessionInfo) -> Identity:
     """Who stands behind a session."""
-    return Identity(info.id, info.user, info.roles, frozenset(info.permissions), info.host, info.kind, info.bundle)
+    allowed = frozenset(info.permissions)
+    return Identity(info.id, info.user, info.roles, allowed, info.host, info.kind, info.bundle, info.addon)
 
 
 STUDIO_IDENTITY = Identity(STUDIO, STUDIO, ("studio",), frozenset({STUDIO_ONLY}))

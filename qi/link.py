@@ -1,8 +1,7 @@
 """The connection to the broker: one thread with an event loop and the NATS client, for a whole process.
 
-Nobody else touches the client. Other threads leave messages in the *outbox*; one wake-up of the loop sends all that
-wait (an actor that waited for its own publish would lose four fifths of its rate). Subscriptions call back on the bus
-thread and must do O(1) work there. Pure standard library and nats-py, so that it also runs inside a DCC.
+Nobody else touches the client. Other threads leave messages in the *outbox* (:mod:`qi.outbox`). Subscriptions call back
+on the bus thread and must do O(1) work there. Pure standard library and nats-py, so that it also runs inside a DCC.
 """
 
 from __future__ import annotations
@@ -13,21 +12,19 @@ import logging
 import re
 import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import nats.errors
 
 from events.ids import new_id
-from qi.context import Context
 from qi.credentials import Credentials
-from qi.errors import BadRequest, Busy, Forbidden, Unauthenticated, Unavailable
-from qi.messages import MAX_MESSAGE_BYTES
+from qi.errors import Forbidden, Unauthenticated, Unavailable
+from qi.outbox import Outbox, Outgoing
 from qi.timer import Timer
-from qi.wire import Callback, Message, Wire, frame
+from qi.wire import Callback, Message, Wire
 
 log = logging.getLogger("qi.bus")
 
@@ -40,7 +37,6 @@ REFUSED_PAUSE_MOST_S = 10.0
 WATCHDOG_EVERY_S = 5.0
 WATCHDOG_FLUSH_S = 2
 STOP_LIMIT_S = 5
-OUTBOX_LIMIT_BYTES = 32 * 1024 * 1024
 PROBLEMS_KEPT = 50
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
 """What the broker says, as the client passes it on: in lower case."""
@@ -54,15 +50,6 @@ class Subscription:
     queue: str
     callback: Callback
     sid: int = 0
-
-
-class Outgoing(NamedTuple):
-    subject: str
-    data: bytes
-    reply: str
-    headers: dict[str, str] | None
-    context: Context | None
-    """Of a request: its headers are written when it leaves, because they hold the remaining time."""
 
 
 class Link:
@@ -79,22 +66,19 @@ class Link:
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._run, name="qi-bus", daemon=True)
         self._client = Wire()
+        self._problems: deque[str] = deque(maxlen=PROBLEMS_KEPT)
         self.inbox = f"_INBOX.{session}.{new_id()}"
         """Below it lies what only this connection may hear."""
         self._subscriptions = [Subscription(f"{self.inbox}.*", "", self._on_answer)]
-        self._outbox: deque[Outgoing] = deque()
-        self._outbox_bytes = 0
-        self._draining = False
+        self._outbox = Outbox(self._loop, lambda: self._client, self._spawn, self._problems.append)
         self._lock = threading.Lock()
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._problems: deque[str] = deque(maxlen=PROBLEMS_KEPT)
         self._refused = False
         """The broker does not let this process in any more, for now: :meth:`_try_again` is at work."""
         self._violations: set[str] = set()
         """Subjects that may not be listened to, in lower case."""
         self.reconnects = 0
-        self.dropped = 0
 
     # -- hooks; bus thread, except the last ----------------------------------------------------------------------
 
@@ -163,6 +147,11 @@ class Link:
         return bool(self._client.is_connected)
 
     @property
+    def refused(self) -> bool:
+        """Whether the broker lets this process in no more, for now at least."""
+        return self._refused
+
+    @property
     def problems(self) -> list[str]:
         """The last things the client complained about, oldest first."""
         return list(self._problems)
@@ -177,7 +166,15 @@ class Link:
         Raises :class:`BadRequest` when it is too big, :class:`Busy` when the broker is away and the outbox is full
         (a `lossy` one is dropped and counted instead).
         """
-        self._put(Outgoing(subject, data, reply, headers, None), lossy)
+        self._put(Outgoing(subject, data, reply, headers, None), lossy=lossy)
+
+    def _put(self, item: Outgoing, *, lossy: bool = False) -> None:
+        self._outbox.put(item, lossy=lossy, on_loop=threading.get_ident() == self._thread.ident)
+
+    @property
+    def dropped(self) -> int:
+        """How many lossy messages found the outbox full."""
+        return self._outbox.dropped
 
     def subscribe(self, subject: str, callback: Callback, *, queue: str = "") -> Subscription:
         """Call `callback` on the bus thread for each message; it does O(1) work there.
@@ -221,7 +218,7 @@ class Link:
 
         async def settle() -> None:
             while self._outbox and self._client.is_connected:
-                self._drain()
+                self._outbox.drain()
                 await asyncio.sleep(0)
             await self._client.round_trip(int(max(1, timeout_s)))
 
@@ -384,85 +381,20 @@ class Link:
 
     def _is_back(self) -> None:
         self.reconnects += 1
-        with self._lock:
-            unsent = {item.reply for item in self._outbox}
-            for item in self._under_way():
-                if item.reply not in unsent:
-                    self._outbox.append(item)
-                    self._outbox_bytes += len(item.data)
-        self._drain()
+        self._outbox.put_again(self._under_way())
+        self._outbox.drain()
 
     async def _close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         try:
             if self._client.is_connected:
-                self._drain()
+                self._outbox.drain()
                 await self._client.round_trip(1)
         finally:
             self._give_up_waiting()
             if self._client.is_connected or self._client.is_reconnecting:
                 await self._client.close()
-
-    # -- the outbox ---------------------------------------------------------------------------------------------
-
-    def _put(self, item: Outgoing, lossy: bool = False) -> None:
-        size = len(item.data)
-        if size > MAX_MESSAGE_BYTES:
-            raise BadRequest(
-                f"a message of {size} bytes exceeds {MAX_MESSAGE_BYTES}",
-                remedy="bigger things go to the content store and are named by digest",
-                subject=item.subject,
-                size=size,
-            )
-        if not item.subject.isprintable() or " " in item.subject or not item.subject:
-            raise BadRequest(f"{item.subject!r} is no subject")
-        with self._lock:
-            if self._outbox_bytes + size > OUTBOX_LIMIT_BYTES:
-                if lossy:
-                    self.dropped += 1
-                    return
-                raise Busy("the broker takes no messages at the moment", retry_ms=1000)
-            self._outbox.append(item)
-            self._outbox_bytes += size
-            if self._draining:
-                return
-            self._draining = True
-        try:
-            if threading.get_ident() == self._thread.ident:
-                self._loop.call_soon(self._drain)
-            else:
-                self._loop.call_soon_threadsafe(self._drain)
-        except RuntimeError:
-            log.debug("a message to %s came after the end", item.subject)
-
-    def _drain(self) -> None:
-        """Send all that waits; bus thread. While the broker is away it stays; the reconnect calls this again."""
-        with self._lock:
-            self._draining = False
-            if not self._outbox or not self._client.is_connected:
-                return
-            items, self._outbox = self._outbox, deque()
-            self._outbox_bytes = 0
-        now = time.monotonic()
-        frames = []
-        for subject, data, reply, headers, carried in items:
-            if carried is not None:
-                if carried.deadline is not None and carried.deadline <= now:
-                    continue  # its caller has given up
-                headers = carried.headers()
-            frames.append(frame(subject, data, reply, headers))
-        if not self._client.send(frames):
-            with self._lock:
-                self._draining = True
-            self._spawn(self._let_settle())
-
-    async def _let_settle(self) -> None:
-        try:
-            await self._client.settle()
-        except OSError as error:
-            self._problems.append(f"send: {type(error).__name__}: {error}")
-        self._drain()
 
 
 def _about_eof(record: logging.LogRecord) -> bool:

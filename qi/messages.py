@@ -56,6 +56,18 @@ class Request(Generic[R]):
         TOPICS[topic] = cls
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A request as JSON, of whoever knows no types: a page that asks an addon. Its actor checks it like any other."""
+
+    topic: str
+    data: bytes
+    timeout_s: float = 10.0
+    command: str = ""
+    """Its command id, when the data have one."""
+    needs: str = ""
+
+
 @message
 class Done:
     """The reply of a command that has nothing else to say."""

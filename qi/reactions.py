@@ -9,11 +9,12 @@ Actor thread.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from events.catalog import decode_event
+from events.catalog import CORE, Catalog
 from events.decider import fact
 from events.record import Event, Position
 from events.state import StateDb
@@ -28,6 +29,12 @@ log = logging.getLogger("qi.reactions")
 PAGE_EVENTS = 200
 TRIES = 3
 PARKED = "parked"
+PARKED_SHOWN = 10
+
+
+class NotNow(QiError):
+    """Raised by a reaction that cannot be called at the moment: the event waits for it, and it for nothing else."""
+
 
 M = TypeVar("M", bound=Callable[..., None])
 
@@ -62,8 +69,11 @@ class Reactions:
         reactions: list[Reaction],
         call: Callable[[str, Any], None],
         is_due: Callable[[EventReader], bool],
+        catalog: Catalog = CORE,
     ) -> None:
-        """`call` runs the method of that name with a fact; `is_due` tells whether it is this process's turn at all."""
+        """`call` runs the method of that name with a fact; `is_due` tells whether it is this process's turn at all;
+        `catalog` knows the event types."""
+        self._catalog = catalog
         self._addon = addon
         self._reactions = reactions
         self._call = call
@@ -71,6 +81,8 @@ class Reactions:
         self._state = StateDb(home.state)
         self._reader: EventReader = open_reader(home)
         self._tries: dict[str, int] = {}
+        self.parked: deque[str] = deque(maxlen=PARKED_SHOWN)
+        """The last ones that were put aside since the start, a sentence each."""
         head = self._reader.head().position
         for reaction in reactions:
             if not self._state.checkpoint(self._key(reaction)):
@@ -102,7 +114,9 @@ class Reactions:
         key = f"{self._key(reaction)}:{event.position}"
         with context.use(context.Context(event.meta.trace, cause=event.id, user=event.meta.user)):
             try:
-                self._call(reaction.method, fact(event, decode_event(event)))
+                self._call(reaction.method, fact(event, self._catalog.decode(event)))
+            except NotNow:
+                return False
             except (Exception, SystemExit) as error:
                 self._tries[key] = self._tries.get(key, 0) + 1
                 log.error("reaction '%s' failed at %d", reaction.name, event.position, exc_info=error)
@@ -110,6 +124,7 @@ class Reactions:
                     return False
                 message = error.message if isinstance(error, QiError) else f"{type(error).__name__}: {error}"
                 self._state.put(PARKED, key, {"position": event.position, "event": event.id, "error": message})
+                self.parked.append(f"'{reaction.name}' gave up event {event.position}: {message}")
         self._tries.pop(key, None)
         return True
 

@@ -26,7 +26,7 @@ from events.ids import new_id
 from qi.actor import Actor
 from qi.bus import Answer, Bus
 from qi.context import Context, use
-from qi.contracts.mesh import Ping
+from qi.contracts.mesh import OK, Ping, Pong
 from qi.errors import Conflict, NotFound, QiError
 from qi.messages import Address
 
@@ -135,6 +135,7 @@ class Child:
     ping: Future[Answer] | None = None
     pinged_at: float = 0.0
     heard_at: float = 0.0
+    says: str = OK
     last_error: str = ""
 
 
@@ -236,6 +237,12 @@ class Supervisor:
                 for c in self._children.values()
             ]
 
+    def complaints(self) -> list[str]:
+        """What children that run say of themselves when all is not well. Any thread, at any time."""
+        with self._lock:
+            running = [child for child in self._children.values() if child.state == "running"]
+        return [f"{child.spec.name}: {child.says}" for child in running if child.says != OK]
+
     def stop(self, timeout_s: float = STOP_LIMIT_S) -> None:
         """Stop watching, then every child in reverse order of its start, each within `timeout_s`."""
         with self._lock:
@@ -321,6 +328,7 @@ class Supervisor:
             # Only an answer of the actor itself counts: not "nobody listens", nor one that came too late.
             if child.ping.exception() is None and child.ping.result().head is None:
                 child.heard_at = now
+                child.says = self._bus.codec.decode(Pong, child.ping.result().data).state
             child.ping = None
         if child.ping is None and self._bus.connected and now - child.pinged_at >= self._ping_every_s:
             with use(Context(trace=new_id())):
@@ -336,7 +344,7 @@ class Supervisor:
         with self._lock:
             if child.state == "stopped":
                 return  # somebody stops it at this moment
-            child.running, child.ping, child.last_error = None, None, why
+            child.running, child.ping, child.last_error, child.says = None, None, why, OK
             while child.deaths and now - child.deaths[0] >= INTENSITY_WINDOW_S:
                 child.deaths.popleft()
             child.deaths.append(now)

@@ -230,6 +230,9 @@ class Hosting:
             permissions=record.declared.permissions,
         )  # fmt: skip
         environment = {}
+        if pin.path:
+            # Compiled files are told apart by second and size: of two saves within one, the first would run.
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
         if paths is not None:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(paths), os.environ.get("PYTHONPATH", "")]))
         self._supervisor.start_child(Spec(child, "qi.addon:load_addon", options, where, environment=environment))

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
+from typing import ClassVar
 
 from watchfiles import watch
 
@@ -42,6 +43,7 @@ class Host(Actor):
 
     name = "hosting"
     requests = (GetBundle, ListAddons, ListSessions, WhichJobs)
+    look_every_s: ClassVar[float] = LOOK_EVERY_S
 
     def __init__(self, bus: Bus, *, hosting: Hosting, production: str, moved: Callable[[BundleInfo], None]) -> None:
         """`production` is the id of the bundle the studio began with; `moved` is told of the next, on a thread of
@@ -108,7 +110,7 @@ class Host(Actor):
         if what in CONTENT and changed in self._hosting.bundles() and changed != self._production:
             self._later(self._hosting.follow, self.request(GetBundle(bundle=changed)))
 
-    @every(LOOK_EVERY_S)
+    @every("look_every_s")
     def let_go(self) -> None:
         """Of what belongs to bundles that no session works with."""
         self.production_moved(b"")  # an announcement can be lost with a connection; the log is not

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
+from events.owners import RESERVED
 from qi.addon_record import NAME
 from qi.errors import Conflict, Invalid
 
@@ -128,6 +129,8 @@ def write_addon(name: str, below: Path) -> Path:
     have, :class:`Conflict` when the folder is there."""
     if not NAME.fullmatch(name):
         raise Invalid(f"'{name}' is no name for an addon: small letters, digits and '_', a letter first")
+    if name in RESERVED:
+        raise Invalid(f"'{name}' is a word of Qi's own: call the addon otherwise")
     folder = below / name
     if folder.exists():
         raise Conflict(f"{folder} exists already", remedy="choose another name or another folder with --at")

@@ -19,15 +19,19 @@ class TopicRow:
 
 
 def topics() -> list[TopicRow]:
-    """Every request of the core services and of the providers, by topic."""
+    """Every request of the core services, of the providers and of desktops, by topic."""
     served = {endpoint.kind.topic: actor.name for actor in CORE for endpoint in actor.endpoints()}
     rows = []
     for topic, kind in sorted(TOPICS.items()):
         if not kind.__module__.startswith("qi.contracts."):
             continue  # an addon's own
-        provider = topic.startswith("provider.")
-        subject = f"qi.addon.<bundle>.<addon>.<session>.{topic}" if provider else f"qi.rpc.<session>.{topic}"
-        actor = "addon" if provider else "every actor" if topic == "mesh.ping" else served.get(topic, "")
+        subject, actor = f"qi.rpc.<session>.{topic}", served.get(topic, "")
+        if topic.startswith("provider."):
+            subject, actor = f"qi.addon.<bundle>.<addon>.<session>.{topic}", "addon"
+        elif topic.startswith("desktop."):
+            subject, actor = f"qi.session.<session>.{topic}", "desktop"
+        elif topic == "mesh.ping":
+            actor = "every actor"
         # A dataclass without a docstring gets its signature as one.
         about = (kind.__doc__ or "").partition("\n")[0]
         about = "" if about.startswith(f"{kind.__name__}(") else about

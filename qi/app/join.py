@@ -41,26 +41,30 @@ def session(
         participant.leave()
 
 
-def join(config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False) -> Participant:
+def join(
+    config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False, kind: str = "cli"
+) -> Participant:
     """Like :func:`session`, for whoever leaves by himself."""
     home = Home(config.home)
     if config.connect:
-        return _joined(_elsewhere(config, anew=anew), codec)
+        return _joined(_elsewhere(config, anew=anew), codec, kind=kind)
     token = "" if anew else home.token_for(HERE)
     running = home.connection()
     if running is not None:
         with contextlib.suppress(Unavailable):  # it died without a word: its file is stale
-            participant = _joined(_as(running.credentials, token), codec, home)
+            participant = _joined(_as(running.credentials, token), codec, home, kind=kind)
             if acts:
                 participant.bus.request(ResumeWork())
             return participant
-    return _joined(_as(start(home, resume=acts).credentials, token), codec, home)
+    started = start(home, resume=acts, safe_mode=config.safe_mode)
+    return _joined(_as(started.credentials, token), codec, home, kind=kind)
 
 
-def start(home: Home, *, resume: bool) -> Connection:
+def start(home: Home, *, resume: bool, safe_mode: bool = False) -> Connection:
     """Start a studio in a process of its own and return when it is ready. Raises what its start raised."""
     home.make()
-    command = [sys.executable, "-m", "qi.app.serve", "--home", str(home.root), *([] if resume else ["--no-resume"])]
+    command = [sys.executable, "-m", "qi.app.serve", "--home", str(home.root)]
+    command += [flag for flag, given in (("--no-resume", not resume), ("--safe-mode", safe_mode)) if given]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -115,8 +119,10 @@ def _connection(home: Home) -> Connection:
     return found
 
 
-def _joined(credentials: Credentials, codec: Codec | None, home: Home | None = None) -> Participant:
-    participant = Participant(credentials, kind="cli", codec=codec, home=home)
+def _joined(
+    credentials: Credentials, codec: Codec | None, home: Home | None = None, *, kind: str = "cli"
+) -> Participant:
+    participant = Participant(credentials, kind=kind, codec=codec, home=home)
     participant.join()
     return participant
 

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Literal
 
 from qi.app import logs
+from qi.app.front import beside
 from qi.app.launch import LaunchConfig, read_launch_config
 from qi.app.studio import Studio
 from qi.errors import QiError
@@ -42,11 +43,18 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     if on_ready:
         sys.stdout.write(on_ready + "\n")
         sys.stdout.flush()
+    front = None
     try:
         if lives == "embedded":
             _let_go_of_the_terminal()
+        else:
+            front = beside(home, config)
+            if front is not None:
+                log.info("the Command Center is at %s; `qi open` logs in there", front.url)
         studio.wait()
     finally:
+        if front is not None:
+            front.stop()
         studio.stop()
 
 
@@ -62,9 +70,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
     parser.add_argument("--no-resume", action="store_true")
+    parser.add_argument("--safe-mode", action="store_true", default=None)
     given = parser.parse_args()
     try:
-        serve(read_launch_config(home=given.home), "embedded", resume=not given.no_resume, on_ready="ready")
+        config = read_launch_config(home=given.home, safe_mode=given.safe_mode)
+        serve(config, "embedded", resume=not given.no_resume, on_ready="ready")
     except QiError as error:
         sys.stdout.write(json.dumps(error.as_reply()) + "\n")
         return 1

@@ -41,6 +41,7 @@ from actors.settings import Settings
 from actors.settings_history import SettingsHistory
 from actors.studio import Outlook, StudioActor
 from actors.vault import Vault
+from actors.windows import Windows
 from events.ids import new_id
 from qi import context
 from qi.actor import Actor
@@ -70,11 +71,12 @@ log = logging.getLogger("qi.studio")
 STOP_STAGE_S = 5.0
 FIRST_BUNDLE = "base"
 
-PROVIDER_TOPICS = frozenset(topic for topic in TOPICS if topic.startswith("provider."))
+ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider.", "desktop.")))
+"""Topics that addons and participants serve."""
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, StudioActor,
+    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
 )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ class Studio:
 
     def start(self, *, resume: bool = True) -> None:
         """Return when everything serves. Raises :class:`QiError` when it cannot; nothing is left running then."""
-        start_order(CORE, served_elsewhere=PROVIDER_TOPICS)
+        start_order(CORE, served_elsewhere=ELSEWHERE)
         self.home.make()
         try:
             # The operating system releases it when its holder dies.
@@ -183,6 +185,7 @@ class Studio:
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)
         self._core(NoticeBoard, home=home)
+        self._core(Windows)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
@@ -198,8 +201,9 @@ class Studio:
             stage=lambda: self.stage,
             children=self._children,
             broker_restarts=lambda: broker.restarts,
-            problems=lambda: [*self._problems, *hosting.problems()],
+            problems=self._all_problems,
             end=self.end,
+            restart=self._restart,
             resume=self.resume_unfinished,
         )
         self._supervisor.start_child(Spec(StudioActor.name, "actors.studio:StudioActor", {"outlook": outlook}))
@@ -279,9 +283,23 @@ class Studio:
 
     # -- what the studio actor shows ----------------------------------------------------------------------------
 
+    def _restart(self, name: str) -> None:
+        """On a thread of its own: the actor that asks may be the one that is stopped."""
+        assert self._supervisor is not None
+        if name not in (child.name for child in self._supervisor.states()):
+            raise NotFound(f"the studio has no actor '{name}'", remedy="`qi status` shows which there are", name=name)
+        log.info("'%s' is started anew because somebody asked for it", name)
+        threading.Thread(
+            target=self._supervisor.restart_child, args=(name,), name=f"qi-restart-{name}", daemon=True
+        ).start()  # fmt: skip
+
     def _children(self) -> list[ChildInfo]:
         assert self._supervisor is not None
         return [ChildInfo(**asdict(state)) for state in self._supervisor.states()]
+
+    def _all_problems(self) -> list[str]:
+        assert self._supervisor is not None
+        return [*self._problems, *self._hosting.problems(), *self._supervisor.complaints()]
 
     def _problem(self, text: str) -> None:
         log.warning(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from events.record import Event, NewEvent
-from qi.limits import Items, PageSize, PathText, Token
+from qi.limits import Items, Name, PageSize, PathText, Token
 from qi.messages import STUDIO_ONLY, Request, message
 
 
@@ -27,6 +27,18 @@ class AppendEvents(Request[Appended], topic="log.append", needs=STUDIO_ONLY):
     events: Annotated[tuple[NewEvent, ...], Items(1000)]
     expected: dict[str, int]
     """Version of every stream the decision read; 0 means it must not exist."""
+    command: Token = ""
+
+
+@message
+class RecordOwn(Request[Appended], topic="log.record", needs="log.record"):
+    """Record what an addon decided, in streams of its own. Addons alone may ask it; see :mod:`events.owners`."""
+
+    addon: Name
+    """Its name. One in a process of its own speaks for itself alone."""
+    events: Annotated[tuple[NewEvent, ...], Items(100)]
+    expected: Annotated[dict[str, int], Items(100)]
+    """Version of every stream the decision read, all of them its own; 0 means it must not exist."""
     command: Token = ""
 
 

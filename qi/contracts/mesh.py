@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from qi.messages import STUDIO_ONLY, Request, message
 
+OK = "ok"
+
 
 @message
 class Pong:

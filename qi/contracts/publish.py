@@ -136,7 +136,11 @@ class ListPublishes(Request[PublishList], topic="publish.list", needs="read"):
 
     failed: bool = False
     """Only those that failed and that no replay made good."""
+    state: Annotated[str, Text(20, "^[a-z_]*$")] = ""
+    """Only those in this state; `running` stands for every one that has not ended."""
     project: Name = ""
+    user: Name = ""
+    product: Name = ""
     limit: PageSize = 50
     before: Token = ""
     """Continue after this publish of an earlier page."""

@@ -29,6 +29,8 @@ class SessionInfo:
     """Microseconds since the epoch."""
     bundle: str = ""
     """Id of the bundle it began with, and keeps."""
+    addon: str = ""
+    """Name of the addon whose process it is; empty for all others."""
 
 
 @message
@@ -128,11 +130,6 @@ class Identify(Request[SessionInfo], topic="session.identify", needs="session.id
 
 
 @message
-class Beat(Request[Done], topic="session.beat", needs=PUBLIC):
-    """Still here."""
-
-
-@message
 class EndSession(Request[Done], topic="session.end", needs=PUBLIC):
     """Leave: the caller's own session, or one it started."""
 
@@ -150,6 +147,19 @@ class NewerBundle:
     by: str
     """Who promoted it."""
     reason: str
+
+
+@message
+class Heard:
+    """The studio's answer to a beat."""
+
+    production: NewerBundle | None = None
+    """What production is: whoever missed that it moved learns it here. None in a new home that has none yet."""
+
+
+@message
+class Beat(Request[Heard], topic="session.beat", needs=PUBLIC):
+    """Still here."""
 
 
 @message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qi.limits import Name
 from qi.messages import PUBLIC, Done, Request, message
 
 
@@ -39,6 +40,15 @@ class GetStatus(Request[StudioStatus], topic="studio.status", needs=PUBLIC):
 @message
 class StopStudio(Request[Done], topic="studio.stop", needs="studio.manage"):
     """Stop all services and the broker."""
+
+
+@message
+class RestartActor(Request[Done], topic="studio.restart", needs="studio.manage"):
+    """Stop one actor of the studio and start it anew, one that is degraded too. Answered when that has begun; what
+    waits in its mailbox is told to come again."""
+
+    name: Name
+    """As `qi status` shows it."""
 
 
 @message

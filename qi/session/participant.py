@@ -52,8 +52,9 @@ class Participant:
         on_newer_bundle: Callable[[NewerBundle], None] | None = None,
         home: Home | None = None,
     ) -> None:
-        """`bundle` is the one to work with, production's of now when empty; `on_newer_bundle` is called on the bus
-        thread when production has become another one. `home` is where a studio of this machine says how to reach it:
+        """`bundle` is the one to work with, production's of now when empty; `on_newer_bundle` is called, on the bus
+        thread or that of the beats, when production has become another one: once, also when the word of it was lost.
+        `home` is where a studio of this machine says how to reach it:
         read again while it does not answer."""
         self.kind = kind
         self._home = home
@@ -62,6 +63,9 @@ class Participant:
         self._opened_for_us = bool(session)
         self._bundle = bundle
         self._on_newer_bundle = on_newer_bundle
+        self._production = ""
+        """Id of what production is, as far as is known here."""
+        self._telling = threading.Lock()
         self._beat_every_s = beat_every_s
         self.host = socket.gethostname()
         self.bus = Bus(credentials, session=self.session, codec=codec, name=f"qi-{kind}", host=self.host)
@@ -87,6 +91,12 @@ class Participant:
         self._beats = threading.Thread(target=self._beat, name="qi-beat", daemon=True)
         self._beats.start()
         return info
+
+    def look(self) -> SessionInfo:
+        """Who stands behind this session now, with the roles of now; nobody when its log-in was ended.
+
+        Raises QiError."""
+        return self._open()
 
     def leave(self) -> None:
         """End the session and disconnect; safe to call twice."""
@@ -136,20 +146,31 @@ class Participant:
                 kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user(), bundle=self._bundle
             )
         )  # fmt: skip
+        if not self._bundle:
+            self._production = info.bundle
         # One that opens again goes on with the bundle it began with.
         self._bundle = info.bundle
         return info
 
     def _newer(self, msg: Message) -> None:
-        assert self._on_newer_bundle is not None
-        self._on_newer_bundle(self.bus.codec.decode(NewerBundle, msg.data))
+        self._production_is(self.bus.codec.decode(NewerBundle, msg.data), moved=True)
+
+    def _production_is(self, now: NewerBundle, *, moved: bool = False) -> None:
+        """Bus thread, and that of the beats: an announcement and a beat may tell the same."""
+        with self._telling:
+            moved = (moved or bool(self._production)) and now.bundle not in (self._production, self._bundle)
+            self._production = now.bundle
+        if moved and self._on_newer_bundle is not None:
+            self._on_newer_bundle(now)
 
     def _beat(self) -> None:
         context.enter(context.Context(trace=new_id()))
         while not self._leaving.wait(self._beat_every_s):
             try:
-                self.bus.request(Beat(), timeout_s=BEAT_LIMIT_S)
+                heard = self.bus.request(Beat(), timeout_s=BEAT_LIMIT_S)
                 self.detached = False
+                if heard.production is not None:
+                    self._production_is(heard.production)
             except Unauthenticated:
                 self._reopen()
             except QiError as error:

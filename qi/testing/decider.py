@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from events.catalog import decoder, encode_change
+from events.catalog import CORE, Catalog, encode_change
 from events.decider import Decision, Fact, Folds, Known, View, decision
 from events.errors import QiError
 from events.ids import new_id
@@ -28,19 +28,28 @@ E = TypeVar("E", bound=QiError)
 class Scenario:
     """A log in memory and one domain's decisions upon it. What a decision changes is recorded at once."""
 
-    def __init__(self, folds: Folds, decide: Callable[[View, Any], list[Change]], *, user: str = "ada") -> None:
+    def __init__(
+        self,
+        folds: Folds,
+        decide: Callable[[View, Any], list[Change]],
+        *,
+        user: str = "ada",
+        catalog: Catalog = CORE,
+    ) -> None:
+        """`catalog` knows the event types."""
         self.known = Known(folds)
         self.user = user
         """Who does what happens next."""
         self.last = Decision((), {})
         self.facts: list[Fact] = []
         self._decide = decide
+        self._catalog = catalog
 
     def given(self, stream: StreamName, *events: DomainEvent) -> Scenario:
         """Record `events` in `stream`, each as it comes back out of the log: equal, or the test fails."""
         for written in events:
             stored = encode_change(Change(stream, written))
-            event = decoder(stored.type, stored.schema)(msgspec.json.encode(stored.data))
+            event = self._catalog.decoders[stored.type, stored.schema](msgspec.json.encode(stored.data))
             assert event == written, f"{written} comes back as {event}"
             position = Position(len(self.facts) + 1)
             version = Version(self.known.version(stream) + 1)

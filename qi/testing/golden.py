@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from events.catalog import Catalog
 from events.errors import Invalid
 from events.record import TYPES
 
@@ -30,8 +31,11 @@ def import_all(package: str) -> None:
 
 
 def types_of(package: str) -> dict[str, type[Any]]:
-    """The registered event types that a package defines, by name."""
-    return {name: cls for name, cls in TYPES.items() if f"{cls.__module__}.".startswith(f"{package}.")}
+    """The event types that a package defines, Qi's own or an addon's, by name."""
+    modules = [module for name, module in sys.modules.items() if f"{name}.".startswith(f"{package}.")]
+    catalogs = [value.types for module in modules for value in vars(module).values() if isinstance(value, Catalog)]
+    every = {name: cls for types in (TYPES, *catalogs) for name, cls in types.items()}
+    return {name: cls for name, cls in every.items() if f"{cls.__module__}.".startswith(f"{package}.")}
 
 
 def missing(folder: Path, package: str) -> list[Path]:

@@ -42,7 +42,8 @@ from qi.errors import Conflict, Invalid
 from qi.home import Home
 from qi.integrate import Place, Plan, State, claim, commit, digest_files, existing_versions, inspect, stage
 from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
-from qi.session.publishing import Outcome, Run, Step, discover
+from qi.session.publishing import Listener, Outcome, Run, Step, discover
+from qi.worker.hooks import Asked, ask_hooks, hooks_of
 from qi.worker.inputs import compare, remapped, require, seal
 from qi.worker.memory import limit_memory
 from qi.worker.planning import Output, outputs_of, plan
@@ -116,12 +117,14 @@ class Job:
         self._reaching("collected")
         self._scratch.mkdir(parents=True, exist_ok=True)
         folders: list[Path] = []
+        hooks: list[Asked] = []
         for addon in self._pinned.addons:
             folder = self._home.code / addon.digest
             self._blobs.checkout(Digest(addon.digest), folder)
             if (folder / "lib").is_dir():
                 sys.path.insert(0, str(folder / "lib"))
             folders.append(folder / "plugins" / "publish")
+            hooks += hooks_of(addon.name, folder, self._pinned.settings.get(addon.name, {}))
         self._sealed = load(self._blobs, Manifest, self._work.manifest) if self._work.manifest else None
         self._trees = self._sealed.plugin_trees if self._sealed else self._seal_plugin_path()
         for tree in self._trees:
@@ -131,10 +134,19 @@ class Job:
         # The environment's own plugin path is sealed above; pyblish must not look at the live folders as well.
         os.environ.pop(PLUGIN_PATH, None)
         plugins = discover([folder for folder in folders if folder.is_dir()])
+        self._hooks = hooks
+        # What is planned was allowed, and its steps are told already.
+        planned = has_reached(self._work.state, "planned")
+        data = self._context_data() if planned else self._asked(self.reporter)
         self._run = Run(
-            plugins, self._context_data(), self.reporter,
+            plugins, data, self.reporter,
             timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung,
         )  # fmt: skip
+
+    def _asked(self, listener: Listener) -> dict[str, Any]:
+        """The data that collecting begins with, after the hooks have seen it. Raises StepsFailed."""
+        limit_s = self._settings.publish.plugin_timeout_s
+        return ask_hooks(self._hooks, self._context_data(), listener, limit_s=limit_s, hung=self._hung)
 
     def _seal_plugin_path(self) -> tuple[PluginTree, ...]:
         trees = []
@@ -149,6 +161,7 @@ class Job:
         pinned = self._pinned
         return {
             "publish": self._work.publish,
+            "mode": self._work.mode,
             "project": pinned.project,
             "entity": pinned.entity,
             "task": pinned.task,
@@ -325,6 +338,7 @@ class Job:
         run = self._runner
         silent = Run(run.plugins, {}, Silent(), timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung)
         silent.context = run.context
+        silent.context.data.update(self._asked(Silent()))
         silent.steps("collect", keep_going=False)
         silent.close()
 

@@ -115,6 +115,21 @@ def test_publishes_are_listed_newest_first_in_pages(studio: RunningStudio, shot:
     assert (first.more, rest.more) == (True, False)
 
 
+def test_publishes_are_told_apart_by_state_user_and_product(studio: RunningStudio, shot: Shot, note: str) -> None:
+    def listed(**wanted: str) -> list[str]:
+        found = studio.bus.request(ListPublishes(project=shot.project, **wanted)).publishes  # type: ignore[arg-type]
+        return [info.publish for info in found]
+
+    good = studio.publish(shot, [note], product="notes")
+    user = studio.finished(good).user
+    empty = Path(note).with_name("empty.txt")
+    empty.touch()
+    bad = studio.publish(shot, [str(empty)], product="scan")
+    assert studio.finished(bad).state == "failed"
+    assert (listed(state="succeeded"), listed(state="failed"), listed(state="running")) == ([good], [bad], [])
+    assert (listed(product="Notes"), listed(user=user.upper()), listed(user="nobody")) == ([good], [bad, good], [])
+
+
 def test_a_publish_is_found_by_its_beginning_its_end_and_as_the_last(
     studio: RunningStudio, shot: Shot, note: str
 ) -> None:

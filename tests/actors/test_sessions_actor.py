@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from qi.contracts.session import EndSession, ListSessions, SessionInfo, StartSession
+from qi.contracts.bundles import GetBundle
+from qi.contracts.session import Beat, EndSession, ListSessions, SessionInfo, StartSession
 from qi.errors import Forbidden, Unauthenticated
 from qi.testing.mesh import eventually
 from qi.testing.studio import RunningStudio
@@ -66,3 +67,10 @@ def test_nobody_but_the_studio_opens_a_session_for_another(studio: RunningStudio
 def test_a_made_up_token_opens_nothing(studio: RunningStudio) -> None:
     with pytest.raises(Unauthenticated):
         studio.join("made-up")
+
+
+def test_a_beat_is_answered_with_what_production_is(studio: RunningStudio) -> None:
+    production = studio.bus.request(GetBundle(bundle="production"))
+    told = studio.bus.request(Beat()).production
+    assert told is not None
+    assert (told.bundle, told.name, told.digest) == (production.id, production.name, production.digest)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from events.ids import new_id
+from qi.app.addon_template import write_addon
 from qi.app.cli.main import main
 from qi.contracts.bundles import ArchiveBundle, DeleteBundle
 from qi.testing.mesh import eventually
@@ -100,3 +101,15 @@ def test_what_is_wrong_with_an_addon_is_said(
     assert "SyntaxError" in run(running, capsys, "addon", "check", str(tmp_path / "broken"), code=1)
     assert "no name for an addon" in run(running, capsys, "addon", "new", "Not A Name", code=2)
     assert "no file" in run(running, capsys, "addon", "install", str(tmp_path / "none.zip"), code=2)
+
+
+def test_in_safe_mode_only_the_providers_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_addon("greeter", tmp_path)
+    monkeypatch.setenv("QI_ADDON_PATHS", str(tmp_path))
+    home = ["--home", str(tmp_path / "home"), "--safe-mode"]
+    assert main([*home, "addon", "list", "--json"]) == 0
+    stages = {run["name"]: run["stage"] for run in json.loads(capsys.readouterr().out)["addons"]}
+    assert (stages["local"], stages["greeter"]) == ("started", "registered")
+    assert main([*home, "project", "create", "Lighthouse"]) == 0

@@ -22,9 +22,10 @@ from qi.app.launch import read_launch_config
 from qi.contracts.bundles import CreateBundle, GetBundle, PromoteBundle
 from qi.contracts.db import ListProjects
 from qi.contracts.hosting import GetAddons
-from qi.contracts.studio import GetStatus, StopStudio
-from qi.errors import Conflict, Forbidden, Invalid, Unavailable
+from qi.contracts.studio import GetStatus, RestartActor, StopStudio
+from qi.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from qi.home import Home
+from qi.testing.mesh import eventually
 from qi.testing.studio import RunningStudio, launch, start_studio
 
 GONE_LIMIT_S = 20
@@ -70,6 +71,24 @@ def test_a_new_home_gets_base_with_the_providers_and_the_services(studio: Runnin
     assert order.index("addon_local") < order.index("auth") < order.index("db") < order.index("publishes")
     assert {child.state for child in status.children} == {"running"}
     assert studio.bus.request(GetBundle()).name == "base"
+
+
+def test_an_actor_is_started_anew_when_somebody_asks(studio: RunningStudio) -> None:
+    with pytest.raises(NotFound):
+        studio.bus.request(RestartActor(name="nobody"))
+
+    def restarts(name: str) -> int:
+        try:
+            status = studio.bus.request(GetStatus())
+        except (Unavailable, Busy):
+            return -1  # at this moment nobody answers
+        return next(child.restarts for child in status.children if child.name == name)
+
+    for name in ("bundles", "studio"):  # another one, and the very one that is asked
+        before = restarts(name)
+        studio.bus.request(RestartActor(name=name))
+        eventually(lambda: restarts(name) == before + 1)  # noqa: B023 - called at once
+    assert studio.bus.request(GetBundle(bundle="production")).name == "base"
 
 
 def test_two_providers_of_a_role_are_refused_with_what_was_found(tmp_path: Path) -> None:

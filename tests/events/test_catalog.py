@@ -157,3 +157,35 @@ def test_every_golden_record_decodes(path: Path) -> None:
     assert type(made) is types_of("events")[record["type"]]
     again = encode_change(Change(STREAM, made))
     assert decoder(again.type, again.schema)(msgspec.json.encode(again.data)) == made
+
+
+def test_each_catalog_of_an_addon_knows_its_own_shapes_and_nobody_else_does() -> None:
+    older, newer = catalog.Catalog("tally"), catalog.Catalog("tally")
+
+    @older.event("tally.counted")
+    class Counted:
+        n: int
+
+    @newer.event("tally.counted", schema=2)
+    class CountedInUnits:
+        n: int
+        unit: str
+
+    @newer.upcaster("tally.counted", 1)
+    def with_a_unit(data: catalog.Payload) -> catalog.Payload:
+        return {"unit": "piece", **data}
+
+    event_of = recorded({"n": 3}, 1, "tally.counted")
+    assert older.decode(event_of) == Counted(n=3)
+    assert newer.decode(event_of) == CountedInUnits(n=3, unit="piece")
+    with pytest.raises(NotFound, match="schema 2"):
+        older.decode(recorded({"n": 3, "unit": "m"}, 2, "tally.counted"))
+    with pytest.raises(NotFound, match="not known here"):
+        decode_event(event_of)
+    assert "tally.counted" not in TYPES
+
+
+def test_an_addon_names_no_type_that_is_not_its_own() -> None:
+    for name in ("bundle.created", "tally", "tallyho.counted"):
+        with pytest.raises(Invalid, match=r"begin with .tally\."):
+            catalog.Catalog("tally").event(name)

@@ -252,3 +252,21 @@ def test_sigkill_never_tears_rows_from_their_checkpoint(tmp_path: Path, built: b
             found.catch_up(Tallies(), store)
             assert totals(found.db) == {A: sum(range(1, 301))}
             assert found.db.table("tally_seen").count == 300
+
+
+def test_two_that_keep_one_file_count_each_event_once(tmp_path: Path, store: MemoryStore) -> None:
+    """As two versions of an addon do while one takes over: the second page of one is the other's already."""
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        one.catch_up(Tallies(), store)
+        count(store, *range(9, 20))
+        rows = store.rows
+
+        def rows_then_the_other(*asked: Any) -> Any:
+            found = rows(*asked)
+            store.rows = rows  # type: ignore[method-assign]
+            two.catch_up(Tallies(), store)
+            return found
+
+        store.rows = rows_then_the_other  # type: ignore[method-assign]
+        assert one.catch_up(Tallies(), store) == store.head().position
+        assert one.db.execute("SELECT total FROM tally").fetchone()[0] == sum(range(1, 20))

@@ -49,7 +49,7 @@ def outcomes(bus: Bus, session: str, asked: list[str]) -> dict[str, str]:
     return found
 
 
-CORE = [row.topic for row in topics() if row.actor not in ("addon", "every actor")]
+CORE = [row.topic for row in topics() if row.actor not in ("addon", "every actor", "desktop")]
 
 
 @pytest.mark.parametrize("role", PERMISSIONS)

@@ -19,6 +19,18 @@ def folder(tmp_path: Path) -> Path:
     return write_addon("contact_sheet", tmp_path)
 
 
+def write_pages(ui: Path) -> None:
+    """Pages whose build needs nothing but Node."""
+    ui.mkdir()
+    (ui / "package.json").write_text('{"private": true, "scripts": {"build": "node build.mjs"}}', "utf-8")
+    (ui / "build.mjs").write_text(
+        "import fs from 'node:fs'\n"
+        "fs.mkdirSync('dist')\n"
+        "fs.copyFileSync('page.html', 'dist/page.html')\n", "utf-8",
+    )  # fmt: skip
+    (ui / "page.html").write_text("<h1>Sheet</h1>", "utf-8")
+
+
 def test_a_package_is_laid_out_as_it_was(folder: Path, tmp_path: Path) -> None:
     (folder / "tool.sh").write_text("#!/bin/sh\n", "utf-8")
     (folder / "tool.sh").chmod(0o755)
@@ -51,15 +63,19 @@ def test_a_package_never_overwrites_and_a_broken_addon_makes_none(folder: Path, 
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_links_and_pages_that_are_not_built_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "lib" / "link").symlink_to("/etc/hostname")
     with pytest.raises(Invalid, match="is a link"):
         pack(folder, tmp_path)
-    (folder / "lib" / "link").unlink()
-    (folder / "ui").mkdir()
-    (folder / "ui" / "package.json").write_text("{}", "utf-8")
-    with pytest.raises(Invalid, match="not built"):
-        pack(folder, tmp_path)
+
+
+def test_what_is_packed_has_its_pages_built_and_not_what_they_were_built_with(folder: Path, tmp_path: Path) -> None:
+    write_pages(folder / "ui")
+    (folder / "ui" / "node_modules").mkdir()
+    (folder / "ui" / "node_modules" / "big.js").write_text("//", "utf-8")
+    unpack(Path(pack(folder, tmp_path).file), tmp_path / "laid_out")
+    assert (tmp_path / "laid_out" / "ui_dist" / "page.html").read_text("utf-8") == "<h1>Sheet</h1>"
+    assert not list((tmp_path / "laid_out").rglob("node_modules"))
 
 
 def link(name: str) -> zipfile.ZipInfo:

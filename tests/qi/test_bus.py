@@ -373,7 +373,7 @@ def test_what_was_published_while_the_broker_was_away_is_sent_later() -> None:
 def test_without_a_broker_the_outbox_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with Mesh() as mesh:
         bus = mesh.bus("s1")
-        monkeypatch.setattr("qi.link.OUTBOX_LIMIT_BYTES", 1000)
+        monkeypatch.setattr("qi.outbox.LIMIT_BYTES", 1000)
         mesh.broker.stop()
         eventually(lambda: not bus.connected)
         bus.publish("qi.feed.test.1", b"x" * 600)

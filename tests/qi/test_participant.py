@@ -11,7 +11,7 @@ import pytest
 
 from qi.actor import Actor, handles
 from qi.bus import Bus, Credentials
-from qi.contracts.session import Beat, EndSession, OpenSession, SessionInfo
+from qi.contracts.session import Beat, EndSession, Heard, NewerBundle, OpenSession, SessionInfo
 from qi.errors import Forbidden, Unauthenticated, Unavailable
 from qi.messages import Done
 from qi.session.participant import Participant
@@ -32,6 +32,7 @@ class Register(Actor):
         self.beats = 0
         self.ended = 0
         self.known = False
+        self.production: NewerBundle | None = None
         self.closed = threading.Event()
 
     @handles(OpenSession)
@@ -40,14 +41,16 @@ class Register(Actor):
             raise Forbidden("nobody of that kind")
         self.opened.append(message)
         self.known = True
-        return SessionInfo(id="s1", kind=message.kind, user="ada", host=message.host, pid=message.pid)
+        return SessionInfo(
+            id="s1", kind=message.kind, user="ada", host=message.host, pid=message.pid, bundle=message.bundle
+        )  # fmt: skip
 
     @handles(Beat)
-    def beat(self, _: Beat) -> Done:
+    def beat(self, _: Beat) -> Heard:
         if not self.known:
             raise Unauthenticated("no such session")
         self.beats += 1
-        return Done()
+        return Heard(production=self.production)
 
     @handles(EndSession)
     def end(self, _: EndSession) -> Done:
@@ -68,6 +71,33 @@ def test_a_participant_opens_beats_and_ends_its_session(mesh: Mesh) -> None:
     one.leave()
     assert register.ended == 1
     assert not any(thread.name == "qi-beat" for thread in threading.enumerate() if thread not in before)
+
+
+def test_a_newer_bundle_of_which_nobody_heard_is_told_by_the_next_beat_and_once(mesh: Mesh) -> None:
+    """No announcement comes in here: each was lost, or came twice."""
+    register = mesh.start(Register)
+    told: list[str] = []
+
+    def production(bundle: str) -> None:
+        register.production = NewerBundle(bundle=bundle, name=bundle, digest="", by="ada", reason="")
+        beats = register.beats
+        eventually(lambda: register.beats >= beats + 3)
+
+    one = Participant(
+        mesh.credentials, kind="dcc", beat_every_s=0.02, bundle="b1", on_newer_bundle=lambda now: told.append(now.name)
+    )  # fmt: skip
+    one.join()
+    production("b0")  # as it was when it joined, with a bundle of its own choice
+    assert told == []
+    production("b2")
+    register.known = False  # the studio was started anew
+    eventually(lambda: len(register.opened) == 2)
+    production("b2")
+    assert told == ["b2"]
+    production("b1")  # its own: nothing newer
+    production("b2")
+    assert told == ["b2", "b2"]
+    one.leave()
 
 
 def test_who_is_refused_leaves_no_connection(mesh: Mesh) -> None:

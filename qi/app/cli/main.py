@@ -15,7 +15,7 @@ from qi.app.cli.verbs import Verbs
 from qi.errors import QiError
 
 EXIT_CODES = {400: 2, 401: 5, 403: 5, 404: 2, 409: 4, 410: 2, 422: 2, 423: 4, 429: 6, 503: 3, 504: 6}
-ANYWHERE = {"--home": True, "--connect": True, "--connect-ca": True, "--debug": False}
+ANYWHERE = {"--home": True, "--connect": True, "--connect-ca": True, "--safe-mode": False, "--debug": False}
 """Global options that may stand before or after the verb; whether each takes a value."""
 
 USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -24,8 +24,9 @@ USAGE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ =
 app = typer.Typer(
     name="qi",
     cls=Verbs,
-    help="Publish, load and manage versions; see what changed, who changed it, and do it again.",
-    no_args_is_help=True,
+    help="Publish, load and manage versions; see what changed, who changed it, and do it again. "
+    "Without a verb: the Command Center.",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     home: Annotated[
         str | None, typer.Option(help="The studio's folder; also QI_HOME. Before or after the verb.")
     ] = None,
@@ -44,9 +46,22 @@ def root(
     ] = None,
     project: Annotated[str | None, typer.Option(help="Project to work in.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Never open a window or ask a question.")] = False,
+    safe_mode: Annotated[
+        bool, typer.Option("--safe-mode", help="If this starts a studio: no addon but the providers.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    options.set(Options(home, connect, connect_ca, project, headless, debug))
+    options.set(Options(home, connect, connect_ca, project, headless, safe_mode, debug))
+    if ctx.invoked_subcommand is not None:
+        return
+    if headless:
+        typer.echo(ctx.get_help())
+        return
+    from qi.app.cli.output import line
+    from qi.app.cli.state import launch_config
+    from qi.app.desktop.run import run
+
+    run(launch_config(), line)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -63,13 +63,21 @@ def publish(
 
 def publishes(
     failed: Annotated[bool, typer.Option("--failed", help="Only failures that no replay made good.")] = False,
+    state_: Annotated[
+        str, typer.Option("--state", help="running, succeeded, failed, cancelled, interrupted or unknown.")
+    ] = "",
     project: Project_ = "",
+    user: Annotated[str, typer.Option(help="Only what this user asked for.")] = "",
+    product: Annotated[str, typer.Option(help="Only versions of this product.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     as_json: Json = False,
 ) -> None:
     """All publishes, newest first."""
     with studio(acts=False) as bus:
-        found = bus.request(ListPublishes(failed=failed, project=project, limit=limit)).publishes
+        wanted = ListPublishes(
+            failed=failed, state=state_, project=project, user=user, product=product, limit=limit
+        )  # fmt: skip
+        found = bus.request(wanted).publishes
         if as_json:
             document([json_of(bus, info) for info in found])
             return

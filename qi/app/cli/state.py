@@ -23,6 +23,7 @@ class Options:
     connect_ca: str | None = None
     project: str | None = None
     headless: bool = False
+    safe_mode: bool = False
     debug: bool = False
 
 
@@ -37,7 +38,7 @@ def launch_config(**more: Any) -> LaunchConfig:
     given = options.get()
     return read_launch_config(
         home=given.home, connect=given.connect, connect_ca=given.connect_ca, project=given.project,
-        headless=given.headless or None, **more,
+        headless=given.headless or None, safe_mode=given.safe_mode or None, **more,
     )  # fmt: skip
 
 

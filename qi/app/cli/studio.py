@@ -1,4 +1,4 @@
-"""`qi serve`, `qi status`, `qi stop`, `qi doctor`, `qi subjects`."""
+"""`qi serve`, `qi status`, `qi restart`, `qi stop`, `qi doctor`, `qi subjects`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from qi.app.cli.output import Json, document, line, moment, table
 from qi.app.cli.state import launch_config
 from qi.contracts.session import ListSessions
-from qi.contracts.studio import GetStatus, StopStudio, StudioStatus
+from qi.contracts.studio import GetStatus, RestartActor, StopStudio, StudioStatus
 from qi.errors import Unavailable
 
 STATS_WAIT_S = 0.3
@@ -21,8 +21,10 @@ WAIT_LIMIT_S = 60.0
 
 def add_to(app: typer.Typer) -> None:
     app.command("serve")(serve)
+    app.command("open")(open_)
     app.command("broker-keys")(broker_keys)
     app.command("status")(status)
+    app.command("restart")(restart)
     app.command("stop")(stop)
     app.command("doctor")(doctor)
     app.command("subjects")(subjects)
@@ -35,14 +37,34 @@ def serve(
     allow: Annotated[
         list[str] | None, typer.Option(help="Address or network that may connect, like 10.1.0.0/16; may be repeated.")
     ] = None,
+    http: Annotated[
+        str | None, typer.Option(help="HOST:PORT of the Command Center; `off` for none. With TLS off this machine.")
+    ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="PEM file of a certificate of your own.")] = None,
     tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
 ) -> None:
     """Run the studio here until it is stopped."""
     from qi.app.serve import serve as run
 
-    config = launch_config(listen=listen, allow=tuple(allow) if allow else None, tls_cert=tls_cert, tls_key=tls_key)
+    config = launch_config(
+        listen=listen, allow=tuple(allow) if allow else None, http=http, tls_cert=tls_cert, tls_key=tls_key
+    )
     run(config, "served", resume=True)
+
+
+def open_(
+    page: Annotated[str, typer.Argument(help="Where to begin, like /history.")] = "/",
+    shown: Annotated[bool, typer.Option("--print", help="Print the link instead: good once, for a minute.")] = False,
+) -> None:
+    """Open the Command Center in the browser."""
+    import webbrowser
+
+    from qi.app.front import find
+    from qi.home import Home
+
+    link = find(Home(launch_config().home)).link("/" + page.lstrip("/"))
+    if shown or not webbrowser.open(link):
+        line(link)
 
 
 def broker_keys() -> None:
@@ -81,6 +103,15 @@ def status(
         document({"studio": found, "actors": figures, "sessions": sessions})
     else:
         _show(found, figures, sessions)
+
+
+def restart(actor: Annotated[str, typer.Argument(help="Its name, as `qi status` shows it.")]) -> None:
+    """Start one actor of the studio anew."""
+    from qi.app.join import running
+
+    with running(launch_config()) as participant:
+        participant.bus.request(RestartActor(name=actor))
+    line(f"{actor} restarts")
 
 
 def stop() -> None:

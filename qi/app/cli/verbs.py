@@ -14,8 +14,10 @@ ADDON = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See a publish fail, replay it, read what happened."),
     "serve": ("studio", "Run the studio here until it is stopped."),
+    "open": ("studio", "Open the Command Center in the browser."),
     "broker-keys": ("studio", "Print fresh keys for a broker of your own."),
     "status": ("studio", "What runs: services, addons, sessions."),
+    "restart": ("studio", "Start one actor of the studio anew."),
     "stop": ("studio", "Stop the studio that runs on this home."),
     "doctor": ("studio", "Check what Qi needs, and how the studio is."),
     "subjects": ("studio", "Every topic: who may ask it, what it answers."),

@@ -80,6 +80,13 @@ export interface AmendBundle {
 	command?: string;
 }
 
+export interface Appended {
+	first: number;
+	last: number;
+	versions: { [key: string]: number };
+	repeated: boolean;
+}
+
 export interface ArchiveBundle {
 	bundle: string;
 	reason: string;
@@ -196,6 +203,11 @@ export interface CloneBundle {
 	name: string;
 	reason?: string;
 	command?: string;
+}
+
+export interface CloseWindow {
+	name: string;
+	desktop?: string;
 }
 
 export interface ComparePublishes {
@@ -449,6 +461,10 @@ export interface GrantRole {
 	command?: string;
 }
 
+export interface Heard {
+	production: NewerBundle | null;
+}
+
 export interface Identify {
 	id: string;
 }
@@ -600,7 +616,10 @@ export interface ListProjects {
 
 export interface ListPublishes {
 	failed?: boolean;
+	state?: string;
 	project?: string;
+	user?: string;
+	product?: string;
 	limit?: number;
 	before?: string;
 }
@@ -632,6 +651,9 @@ export interface ListVersions {
 	product?: string | null;
 	after?: string;
 	limit?: number;
+}
+
+export interface ListWindows {
 }
 
 export interface LogBackup {
@@ -688,6 +710,23 @@ export interface Meta {
 	command: string;
 }
 
+export interface NewEvent {
+	stream: string;
+	type: string;
+	data: { [key: string]: Json };
+	schema: number;
+	id: string;
+	occurred_at: number;
+}
+
+export interface NewerBundle {
+	bundle: string;
+	name: string;
+	digest: string;
+	by: string;
+	reason: string;
+}
+
 export interface Note {
 	target: string;
 	author: string;
@@ -723,6 +762,15 @@ export interface OpenSession {
 	pid?: number;
 	os_user?: string;
 	bundle?: string;
+}
+
+export interface OpenWindow {
+	name?: string;
+	path?: string | null;
+	title?: string;
+	width?: number;
+	height?: number;
+	desktop?: string;
 }
 
 export interface Option {
@@ -902,6 +950,13 @@ export interface ReadSecret {
 	purpose?: string;
 }
 
+export interface RecordOwn {
+	addon: string;
+	events: NewEvent[];
+	expected: { [key: string]: number };
+	command?: string;
+}
+
 export interface Recorded {
 	event: string;
 }
@@ -1028,6 +1083,10 @@ export interface Reserved {
 	number: number;
 }
 
+export interface RestartActor {
+	name: string;
+}
+
 export interface RestartAddon {
 	name: string;
 	bundle?: string;
@@ -1105,6 +1164,7 @@ export interface SessionInfo {
 	state: string;
 	opened_at: number;
 	bundle: string;
+	addon: string;
 }
 
 export interface SessionList {
@@ -1291,6 +1351,18 @@ export interface VersionPage {
 	next: string;
 }
 
+export interface WindowInfo {
+	name: string;
+	title: string;
+	path: string;
+	shown: boolean;
+	desktop: string;
+}
+
+export interface WindowList {
+	windows: WindowInfo[];
+}
+
 export interface Work {
 	publish: string;
 	mode: string;
@@ -1381,6 +1453,7 @@ export interface Topics {
 	'job.start': [StartJob, JobInfo];
 	'log.backup': [BackupLog, LogBackup];
 	'log.read': [ReadLog, EventPage];
+	'log.record': [RecordOwn, Appended];
 	'log.stats': [GetLogStats, LogStats];
 	'log.verify': [VerifyLog, LogProof];
 	'notice.list': [ListNotices, Notices];
@@ -1399,14 +1472,18 @@ export interface Topics {
 	'secret.read': [ReadSecret, SecretValue];
 	'secret.remove': [RemoveSecret, Done];
 	'secret.store': [StoreSecret, SecretInfo];
-	'session.beat': [Beat, Done];
+	'session.beat': [Beat, Heard];
 	'session.end': [EndSession, Done];
 	'session.identify': [Identify, SessionInfo];
 	'session.list': [ListSessions, SessionList];
 	'session.open': [OpenSession, SessionInfo];
+	'studio.restart': [RestartActor, Done];
 	'studio.resume': [ResumeWork, Done];
 	'studio.status': [GetStatus, StudioStatus];
 	'studio.stop': [StopStudio, Done];
+	'window.close': [CloseWindow, Done];
+	'window.list': [ListWindows, WindowList];
+	'window.open': [OpenWindow, WindowInfo];
 	'work.report': [ReportWork, Recorded];
 	'work.reserve': [ReserveNumber, Reserved];
 	'work.take': [TakeWork, Work];

@@ -1,0 +1,1 @@
+"""The desktop: windows of the Command Center, the tray, and what opens and closes them."""

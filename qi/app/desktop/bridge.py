@@ -1,0 +1,64 @@
+"""What a page can ask of the window that shows it: to move, to grow, to go. Everything else goes over the mesh.
+
+pywebview calls each method in a thread of its own and hands its answer to the page's promise; what it raises rejects
+that promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from qi.app.desktop.places import SMALLEST, Place
+
+if TYPE_CHECKING:
+    import webview
+
+LARGEST = 16_384
+
+
+class Bridge:
+    """`window.pywebview.api` of one window. Names with an underscore are not seen by the page."""
+
+    def __init__(self, name: str, session: str, close: Callable[[str], None]) -> None:
+        self._name = name
+        self._session = session
+        self._close = close
+        self._window: webview.Window | None = None
+
+    def about(self) -> dict[str, str]:
+        """Which window this is, and the session of the desktop it belongs to."""
+        return {"window": self._name, "desktop": self._session}
+
+    def place(self) -> dict[str, int]:
+        window = self._shown()
+        return asdict(Place(window.x, window.y, window.width, window.height))
+
+    def put(self, x: int, y: int, width: int, height: int) -> None:
+        """Move and size it, in pixels; never smaller than a page can use."""
+        window = self._shown()
+        width, height = max(SMALLEST[0], min(int(width), LARGEST)), max(SMALLEST[1], min(int(height), LARGEST))
+        if (window.width, window.height) != (width, height):
+            window.resize(width, height)
+        if (window.x, window.y) != (int(x), int(y)):
+            window.move(int(x), int(y))
+
+    def minimize(self) -> None:
+        self._shown().minimize()
+
+    def maximize(self) -> None:
+        """Fill the screen, or go back to the size of before."""
+        window = self._shown()
+        if str(window.state).endswith("MAXIMIZED"):
+            window.restore()
+        else:
+            window.maximize()
+
+    def close(self) -> None:
+        self._close(self._name)
+
+    def _shown(self) -> webview.Window:
+        if self._window is None:
+            raise RuntimeError("the window is not shown yet")
+        return self._window

@@ -1,0 +1,59 @@
+"""Where windows were, so that they come back there. Any thread."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+log = logging.getLogger("qi.desktop")
+
+SMALLEST = (640, 420)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Pixels of the desktop."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Places:
+    """One file; what is wrong with it costs the places and nothing else."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._places: dict[str, Place] = {}
+        try:
+            said = json.loads(file.read_text("utf-8"))
+            self._places = {str(name): Place(**{k: int(v) for k, v in one.items()}) for name, one in said.items()}
+        except FileNotFoundError:
+            log.debug("no window was ever placed")
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            log.warning("%s cannot be read: windows open where they open (%s)", file, error)
+
+    def of(self, name: str, screens: list[Place]) -> Place | None:
+        """Where the window was, if its title would be seen there on one of these screens."""
+        place = self._places.get(name)
+        if place is None or place.width < SMALLEST[0] or place.height < SMALLEST[1]:
+            return None
+        middle, top = place.x + place.width // 2, place.y
+        seen = any(s.x <= middle < s.x + s.width and s.y <= top < s.y + s.height for s in screens)
+        return place if seen else None
+
+    def keep(self, name: str, place: Place) -> None:
+        """Remember, and write it down. A disk that does not take it is logged."""
+        if self._places.get(name) == place:
+            return
+        self._places[name] = place
+        temporary = self._file.with_name(f".{self._file.name}.part")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps({k: asdict(v) for k, v in self._places.items()}, indent=1), "utf-8")
+            temporary.replace(self._file)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._file, error)

@@ -1,0 +1,148 @@
+"""The desktop's life: one for a home, from the first window to the last. Main thread.
+
+The main thread belongs to the windows. The mesh has the bus thread, the desktop's actor its own; both pass to the
+windows what they are asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import webbrowser
+from collections.abc import Callable
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from events.ids import new_id
+from qi import context
+from qi.app import logs
+from qi.app.desktop.backend import Backend, choose
+from qi.app.desktop.leaving import question, what_goes_on
+from qi.app.front import Front, front_of
+from qi.app.join import join
+from qi.app.launch import LaunchConfig
+from qi.contracts.windows import MAIN, OpenWindow
+from qi.errors import QiError, Unavailable
+from qi.home import Home
+from qi.session.participant import Participant
+
+log = logging.getLogger("qi.desktop")
+
+LOG_FILE = "desktop.jsonl"
+DEBUG_PORT = "QI_DESKTOP_DEBUG_PORT"
+"""For tests only: whoever reaches this port of the loopback interface can do what the window's user can."""
+
+
+def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") -> None:
+    """Show the Command Center; return when it was quit. A desktop that runs for this home comes to the front instead.
+
+    Where no window can be shown, the system's browser is opened. Raises :class:`QiError`.
+    """
+    home = Home(config.home)
+    home.make()
+    logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=False)
+    with context.use(context.Context(trace=new_id())):
+        participant = join(config, acts=True, kind="desktop")
+        try:
+            _run(home, participant, say, path)
+        finally:
+            participant.leave()
+
+
+def _run(home: Home, participant: Participant, say: Callable[[str], None], path: str) -> None:
+    try:
+        backend = choose()
+    except Unavailable as error:
+        with front_of(home) as front:
+            link = front.link(path)
+            say(f"{error.message}; the browser shows it: {link}")
+            webbrowser.open(link)
+            front.wait()
+        return
+    lock = FileLock(home.root / "desktop.lock")
+    try:
+        # The operating system releases it when its holder dies.
+        lock.acquire(timeout=0)
+    except Timeout:
+        participant.bus.request(OpenWindow(path=path if path != "/" else None))
+        say("Qi is open already: its window came to the front")
+        return
+    try:
+        with front_of(home) as front:
+            Session(home, participant, backend, front).run(path)
+    finally:
+        lock.release()
+
+
+class Session:
+    """From the first window to the last."""
+
+    def __init__(self, home: Home, participant: Participant, backend: Backend, front: Front) -> None:
+        # Here and not above: a toolkit is imported only where it can run.
+        from qi.app.desktop.screen import Screen
+        from qi.app.desktop.tray import NoTray, Tray
+
+        self._participant = participant
+        self._backend = backend
+        self._tray: Tray = NoTray()
+        self._quitting = False
+        self._asking = threading.Lock()
+        self._screen = Screen(backend, home.root / "desktop", participant.session, front.link, closing=self._closing)
+
+    def run(self, path: str) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ended_from_outside)
+        self._screen.run(self._begun, path=path, debug_port=int(os.environ.get(DEBUG_PORT, "0")))
+        self._tray.close()
+
+    def quit(self, *, asks: bool = True) -> None:
+        """Close every window; with something going on that is asked first. Any thread but the one that shows."""
+        with self._asking:
+            if self._quitting:
+                return
+            going_on = what_goes_on(self._participant.bus, self._participant.session) if asks else []
+            if going_on and not self._screen.ask("Quit Qi?", question(going_on)):
+                return
+            self._quitting = True
+        self._screen.destroy_all()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _begun(self) -> None:
+        """When the first window is there; a thread of pywebview's."""
+        from qi.app.desktop.service import Desktop
+        from qi.app.desktop.tray import tray_for
+        from qi.app.desktop.tray_menu import TrayMenu
+
+        bus = self._participant.bus
+        Desktop.start(bus, screen=self._screen)
+        self._tray = tray_for(self._backend, self._show)
+        if self._tray.there:
+            TrayMenu.start(bus, tray=self._tray, show=self._show, leave=self.quit)
+        log.info("windows by %s, %s", self._backend.toolkit, "with a tray" if self._tray.there else "without a tray")
+
+    def _show(self, path: str | None = None) -> None:
+        self._screen.open(MAIN, path, "Qi", 1280, 800)
+
+    def _closing(self, name: str) -> bool:
+        """Whether a window may go. The last one is hidden where a tray brings it back; else closing it is quitting."""
+        if self._quitting or name != MAIN:
+            return True
+        work = (lambda: self._screen.hide(MAIN)) if self._tray.there else self.quit
+        threading.Thread(target=work, name="qi-close", daemon=True).start()
+        return False
+
+    def _ended_from_outside(self, _: int, __: FrameType | None) -> None:
+        threading.Thread(target=lambda: self.quit(asks=False), name="qi-quit", daemon=True).start()
+
+
+def is_window_possible() -> str:
+    """Empty, or why no window can be shown here."""
+    try:
+        choose()
+    except QiError as error:
+        return error.message
+    return ""

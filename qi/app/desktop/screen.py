@@ -1,0 +1,210 @@
+"""The windows on the screen. pywebview owns the main thread while they are shown; methods here are for any other.
+
+Three rules of pywebview with Qt, each found by a crash: never `easy_drag` on a frameless window; windows of one
+process share one profile; and root runs without Chromium's sandbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+import webview
+
+from qi.app.desktop.backend import Backend
+from qi.app.desktop.bridge import Bridge
+from qi.app.desktop.places import SMALLEST, Place, Places
+from qi.contracts.windows import MAIN, WindowInfo
+from qi.errors import NotFound
+
+log = logging.getLogger("qi.desktop")
+
+BACKGROUND = "#16181d"
+"""Of a window before its page is there: the dark one's own, so that nothing flashes."""
+QT_PROFILE = "qi"
+
+
+@dataclass(slots=True)
+class Shown:
+    window: webview.Window
+    title: str
+    path: str
+    visible: bool = True
+
+
+class Screen:
+    """Opens, hides and remembers windows."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        storage: Path,
+        session: str,
+        address: Callable[[str], str],
+        *,
+        closing: Callable[[str], bool],
+    ) -> None:
+        """`storage` is a folder of the user's; `address` makes the URL of a page, good for one log-in. `closing` is
+        told, on the thread that shows, that somebody closes a window; false keeps it."""
+        self._backend = backend
+        self._storage = storage
+        self._session = session
+        self._address = address
+        self._closing = closing
+        self._places = Places(storage / "windows.json")
+        self._windows: dict[str, Shown] = {}
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        """Held while one is opened: two at once would open one name twice."""
+
+    def run(self, begun: Callable[[], None], *, path: str = "/", debug_port: int = 0) -> None:
+        """Show the main window and return when every window is gone; main thread. `begun` runs in another one."""
+        if self._backend.toolkit == "qt":
+            _prepare_qt()
+        if debug_port:
+            webview.settings["REMOTE_DEBUGGING_PORT"] = debug_port
+        webview.settings["OPEN_EXTERNAL_LINKS_IN_BROWSER"] = True
+        self._create(MAIN, path, "Qi", 1280, 800)
+        webview.start(
+            begun, gui=cast(Any, self._backend.name), private_mode=False, storage_path=str(self._storage / "pages")
+        )  # fmt: skip
+
+    def open(self, name: str, path: str | None, title: str, width: int, height: int) -> WindowInfo:
+        """Show a window, or bring it to the front; with a path it shows that page."""
+        with self._opening:
+            with self._lock:
+                shown = self._windows.get(name)
+            if shown is None:
+                return self._told(name, self._create(name, path or "/", title, width, height))
+            if path is not None and path != shown.path:
+                shown.path = path
+                # Not loaded anew: what somebody typed elsewhere on the page would be gone.
+                shown.window.evaluate_js(f"window.dispatchEvent(new CustomEvent('qi:go', {{detail: {_js(path)}}}))")
+            shown.window.restore()
+            shown.window.show()
+            shown.visible = True
+            return self._told(name, shown)
+
+    def hide(self, name: str) -> None:
+        shown = self._found(name)
+        self._keep_place(name, shown.window)
+        shown.visible = False
+        shown.window.hide()
+
+    def close(self, name: str) -> None:
+        """As if somebody had closed it by hand."""
+        shown = self._found(name)
+        if self._closing(name):
+            self._gone(name)
+            shown.window.destroy()
+
+    def destroy_all(self) -> None:
+        """:meth:`run` returns then."""
+        with self._lock:
+            names = list(self._windows)
+        for name in sorted(names, key=lambda name: name == MAIN):
+            with contextlib.suppress(NotFound):
+                shown = self._found(name)
+                self._gone(name)
+                shown.window.destroy()
+
+    def windows(self) -> list[WindowInfo]:
+        with self._lock:
+            return [self._told(name, shown) for name, shown in sorted(self._windows.items())]
+
+    def ask(self, title: str, question: str) -> bool:
+        """A question over the main window, for which it is shown; waits for the answer."""
+        with self._lock:
+            shown = self._windows.get(MAIN) or next(iter(self._windows.values()))
+        shown.window.show()
+        return bool(shown.window.create_confirmation_dialog(title, question))
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _create(self, name: str, path: str, title: str, width: int, height: int) -> Shown:
+        bridge = Bridge(name, self._session, lambda name: self.close(name))
+        place = self._places.of(name, _screens()) if webview.windows else self._places.of(name, [_ANYWHERE])
+        at: dict[str, Any] = {"width": width, "height": height}
+        if place is not None:
+            at = {"x": place.x, "y": place.y, "width": place.width, "height": place.height}
+        window = webview.create_window(
+            title, self._address(path), js_api=bridge, frameless=True, easy_drag=False, min_size=SMALLEST,
+            background_color=BACKGROUND, text_select=True, **at,
+        )  # fmt: skip
+        assert window is not None
+        bridge._window = window
+        shown = Shown(window, title, path)
+        with self._lock:
+            self._windows[name] = shown
+
+        def closing() -> bool:
+            self._keep_place(name, window)
+            return self._closing(name)
+
+        window.events.closing += closing
+        window.events.closed += lambda: self._gone(name)
+        window.events.loaded += lambda: window.run_js(_frame())
+        return shown
+
+    def _gone(self, name: str) -> None:
+        with self._lock:
+            shown = self._windows.pop(name, None)
+        if shown is not None:
+            self._keep_place(name, shown.window)
+
+    def _keep_place(self, name: str, window: webview.Window) -> None:
+        with contextlib.suppress(Exception):  # a window that is going tells no place any more
+            self._places.keep(name, Place(int(window.x), int(window.y), int(window.width), int(window.height)))
+
+    def _found(self, name: str) -> Shown:
+        with self._lock:
+            shown = self._windows.get(name)
+        if shown is None:
+            raise NotFound(f"there is no window '{name}'", window=name)
+        return shown
+
+    def _told(self, name: str, shown: Shown) -> WindowInfo:
+        return WindowInfo(name=name, title=shown.title, path=shown.path, shown=shown.visible)
+
+
+_ANYWHERE = Place(-32_768, -32_768, 65_536, 65_536)
+"""Before a toolkit runs nobody knows its screens."""
+
+
+def _screens() -> list[Place]:
+    return [Place(int(s.x), int(s.y), int(s.width), int(s.height)) for s in webview.screens]
+
+
+def _frame() -> str:
+    return files("qi.app.desktop").joinpath("frame.js").read_text("utf-8")
+
+
+def _js(text: str) -> str:
+    return json.dumps(text)
+
+
+def _prepare_qt() -> None:
+    """Before the first window. One profile for all windows, or the second one never loads."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
+    platform: Any = importlib.import_module("webview.platforms.qt")
+    from qtpy.QtWebEngineCore import QWebEngineProfile
+    from qtpy.QtWidgets import QApplication
+
+    profiles: dict[str, Any] = {}
+
+    def shared(*_: Any) -> Any:
+        if QT_PROFILE not in profiles:
+            profiles[QT_PROFILE] = QWebEngineProfile(QT_PROFILE, QApplication.instance())
+        return profiles[QT_PROFILE]
+
+    platform.QWebEngineProfile = shared

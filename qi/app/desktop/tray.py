@@ -1,0 +1,175 @@
+"""The icon in the tray, behind one small interface: Qt's own with Qt, none where there is no tray.
+
+Without a tray a window is never hidden: nobody could get it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qi.app.desktop.backend import Backend
+
+log = logging.getLogger("qi.desktop")
+
+CREATE_LIMIT_S = 5.0
+ICON_PIXELS = 64
+ACCENT, PAPER, ALARM = "#5b8def", "#ffffff", "#e5484d"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the menu; chosen, it runs in a thread of its own."""
+
+    title: str
+    chosen: Callable[[], None] | None
+    """None: it only tells."""
+
+
+class Tray(Protocol):
+    """Any thread."""
+
+    @property
+    def there(self) -> bool:
+        """Whether people can see it."""
+        ...
+
+    def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
+        """What the menu holds, and a number on the icon (none for 0), red for an alarm."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class NoTray:
+    """There is none."""
+
+    there = False
+
+    def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
+        """Nobody sees it."""
+
+    def close(self) -> None:
+        """Nothing is there."""
+
+
+def tray_for(backend: Backend, activated: Callable[[], None]) -> Tray:
+    """The tray of this desktop; any thread but the main one, while windows are shown. `activated` is called in a
+    thread of its own when the icon is clicked."""
+    if backend.toolkit != "qt":
+        log.info("no tray: only Qt's is supported, and %s shows the windows", backend.toolkit)
+        return NoTray()
+    tray = QtTray(activated)
+    if not tray.there:
+        log.info("no tray: this desktop has none")
+        return NoTray()
+    return tray
+
+
+class QtTray:
+    """`QSystemTrayIcon` in pywebview's own application; everything of it happens on the thread that shows."""
+
+    def __init__(self, activated: Callable[[], None]) -> None:
+        self._activated = activated
+        self._icon: Any = None
+        self._menu: Any = None
+        self.there = bool(_on_gui(self._create))
+
+    def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
+        _on_gui(lambda: self._fill(items, badge, alarm), wait=False)
+
+    def close(self) -> None:
+        if self._icon is not None:
+            _on_gui(self._icon.hide, wait=False)
+
+    def _create(self) -> bool:
+        from qtpy.QtWidgets import QApplication, QMenu, QSystemTrayIcon
+
+        if not QSystemTrayIcon.isSystemTrayAvailable():
+            return False
+        QApplication.setQuitOnLastWindowClosed(False)
+        self._icon = QSystemTrayIcon(_icon(0, alarm=False))
+        self._icon.setToolTip("Qi")
+        self._menu = QMenu()
+        self._icon.setContextMenu(self._menu)
+        clicked = QSystemTrayIcon.ActivationReason.Trigger
+        self._icon.activated.connect(lambda reason: _apart(self._activated) if reason == clicked else None)
+        self._icon.show()
+        return True
+
+    def _fill(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
+        self._menu.clear()
+        for item in items:
+            entry = self._menu.addAction(item.title)
+            entry.setEnabled(item.chosen is not None)
+            if item.chosen is not None:
+                entry.triggered.connect(lambda _=False, chosen=item.chosen: _apart(chosen))
+        self._icon.setIcon(_icon(badge, alarm=alarm))
+        self._icon.setToolTip(f"Qi: {badge}" if badge else "Qi")
+
+
+def _icon(badge: int, *, alarm: bool) -> Any:
+    """Drawn, so that it needs no file and can carry a number."""
+    from qtpy.QtCore import QRectF, Qt
+    from qtpy.QtGui import QColor, QFont, QIcon, QPainter, QPixmap
+
+    drawn = QPixmap(ICON_PIXELS, ICON_PIXELS)
+    drawn.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(drawn)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(ACCENT))
+    painter.drawRoundedRect(QRectF(2, 2, 60, 60), 14, 14)
+    _write(painter, "Qi", QRectF(2, 2, 60, 58), 34, QFont.Weight.Bold)
+    if badge:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(ALARM if alarm else "#1f2430"))
+        place = QRectF(28, 28, 36, 36)
+        painter.drawEllipse(place)
+        _write(painter, str(badge) if badge < 100 else "99", place, 24, QFont.Weight.Bold)
+    painter.end()
+    return QIcon(drawn)
+
+
+def _write(painter: Any, text: str, place: Any, pixels: int, weight: Any) -> None:
+    from qtpy.QtCore import Qt
+    from qtpy.QtGui import QColor, QFont
+
+    font = QFont()
+    font.setPixelSize(pixels)
+    font.setWeight(weight)
+    painter.setFont(font)
+    painter.setPen(QColor(PAPER))
+    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def _apart(work: Callable[[], None]) -> None:
+    """pywebview's calls wait for the thread that shows, so they must not be made on it."""
+    threading.Thread(target=work, name="qi-tray", daemon=True).start()
+
+
+def _on_gui(work: Callable[[], Any], *, wait: bool = True) -> Any:
+    """Run on the thread that shows; the result, or None when that thread does not come to it in time."""
+    import webview.platforms.qt as platform
+
+    found: list[Any] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except Exception:
+            log.exception("the tray failed")
+        finally:
+            done.set()
+
+    views = list(platform.BrowserView.instances.values())
+    if not views:
+        return None
+    views[0].create_window_trigger.emit(run)
+    if wait:
+        done.wait(CREATE_LIMIT_S)
+    return found[0] if found else None

@@ -1,0 +1,91 @@
+"""What the tray says: which publishes run, which failed, what addons offer there; and the way in and out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from qi.actor import every, listens
+from qi.app.desktop.tray import Item, Tray
+from qi.bus import Bus
+from qi.contracts.hosting import GetAddons
+from qi.contracts.publish import ListPublishes, PublishInfo
+from qi.contracts.session import ListSessions
+from qi.errors import QiError
+from qi.session.actor import SessionActor
+
+log = logging.getLogger("qi.desktop")
+
+NAMED_MOST = 5
+LOOK_EVERY_S = 30.0
+"""An announcement can be lost; the menu is right again after this."""
+
+
+class TrayMenu(SessionActor):
+    """Looks again when a publish began, ended or failed."""
+
+    name = "tray"
+    requests = (ListPublishes, GetAddons, ListSessions)
+
+    def __init__(
+        self, bus: Bus, *, tray: Tray, show: Callable[[str | None], None], leave: Callable[[], None]
+    ) -> None:
+        super().__init__(bus)
+        self._tray = tray
+        self._show = show
+        self._quit = leave
+
+    def setup(self) -> None:
+        self.look()
+
+    @listens("qi.event.publish.>")
+    def publish_moved(self, _: bytes) -> None:
+        self.look()
+
+    @listens("qi.event.pointer.production.>")
+    def production_moved(self, _: bytes) -> None:
+        self.look()
+
+    @every(LOOK_EVERY_S)
+    def look(self) -> None:
+        try:
+            running, failed, offers = self._running(), self._failed(), self._offers()
+        except QiError as error:
+            log.debug("the tray cannot be brought up to date: %s", error.message)
+            self._tray.show([Item("The studio does not answer", None), *self._always()], 0, alarm=False)
+            return
+        items = [
+            *[Item(f"{_named(one)} …", lambda one=one: self._show(f"/publishes/{one.publish}")) for one in running],  # type: ignore[misc]
+            *[Item(f"✕ {_named(one)}", lambda one=one: self._show(f"/publishes/{one.publish}")) for one in failed],  # type: ignore[misc]
+        ]
+        self._tray.show(
+            [*(items or [Item("No publish runs", None)]), *offers, *self._always()],
+            len(failed) or len(running), alarm=bool(failed),
+        )  # fmt: skip
+
+    def _always(self) -> list[Item]:
+        return [Item("Open Qi", lambda: self._show(None)), Item("Quit", self._quit)]
+
+    def _running(self) -> list[PublishInfo]:
+        return list(self.request(ListPublishes(state="running", user=self._me(), limit=NAMED_MOST)).publishes)
+
+    def _failed(self) -> list[PublishInfo]:
+        return list(self.request(ListPublishes(failed=True, user=self._me(), limit=NAMED_MOST)).publishes)
+
+    def _offers(self) -> list[Item]:
+        """Commands of addons that ask for a place in the tray: each opens the palette at it."""
+        return [
+            Item(str(command["title"]), lambda topic=command["topic"]: self._show(f"/?run={topic}"))  # type: ignore[misc]
+            for run in self.request(GetAddons()).addons
+            if run.status == "enabled"
+            for command in run.commands
+            if command.get("tray")
+        ]
+
+    def _me(self) -> str:
+        sessions = self.request(ListSessions()).sessions
+        return next((one.user for one in sessions if one.id == self._bus.session), "")
+
+
+def _named(publish: PublishInfo) -> str:
+    return f"{publish.product} · {publish.entity.rpartition('/')[2] or publish.project}"

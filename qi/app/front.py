@@ -1,0 +1,174 @@
+"""The server of a studio's Command Center, from the outside: starting it, finding it, opening one of its pages.
+
+Any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from qi.app import tls
+from qi.app.launch import LaunchConfig
+from qi.errors import QiError, Unavailable, from_reply
+from qi.home import Home, write_private
+
+log = logging.getLogger("qi.front")
+
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 15.0
+ASK_LIMIT_S = 5.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFile:
+    """`server.json` of a home: who can read it is its owner."""
+
+    url: str
+    key: str
+    """Makes one-time codes for the owner."""
+    pid: int
+
+    def write(self, home: Home) -> None:
+        write_private(home.server_file, json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, home: Home) -> ServerFile | None:
+        """Of a server that runs; None when none does."""
+        try:
+            found = cls(**json.loads(home.server_file.read_text("utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return found if psutil.pid_exists(found.pid) else None
+
+    @staticmethod
+    def remove(home: Home, pid: int) -> None:
+        """Unless another one's stands there by now."""
+        found = ServerFile.read(home)
+        if found is None or found.pid == pid:
+            home.server_file.unlink(missing_ok=True)
+
+
+class Front:
+    """A server that runs."""
+
+    def __init__(self, file: ServerFile, process: subprocess.Popen[str] | None = None) -> None:
+        self.url = file.url
+        self._key = file.key
+        self._process = process
+
+    def link(self, path: str = "/") -> str:
+        """A link to a page, good for one log-in of the owner within a minute. Raises :class:`Unavailable`."""
+        request = urllib.request.Request(
+            f"{self.url}/auth/code", data=b"{}", method="POST",
+            headers={"authorization": f"Qi-Key {self._key}", "content-type": "application/json"},
+        )  # fmt: skip
+        try:
+            with urllib.request.urlopen(request, timeout=ASK_LIMIT_S) as answer:
+                code = json.loads(answer.read())["code"]
+        except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
+            raise Unavailable(f"the server at {self.url} gives no link: {error}") from error
+        return f"{self.url}{path}#code={code}"
+
+    def wait(self) -> None:
+        """Until the server ends, or somebody interrupts."""
+        with contextlib.suppress(KeyboardInterrupt):
+            if self._process is not None:
+                self._process.wait()
+
+    def stop(self) -> None:
+        """End the server, if this process started it."""
+        if self._process is None or self._process.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            log.warning("the server did not end in time and was killed")
+            self._process.kill()
+            self._process.wait()
+
+
+def start(home: Home, *, http: str = "127.0.0.1:0", tls: tuple[str, str] | None = None) -> Front:
+    """Start a server for the studio that runs on this home; it ends with this process. Raises what its start raised."""
+    command = [sys.executable, "-m", "qi.app.server", "--home", str(home.root), "--http", http]
+    if tls is not None:
+        command += ["--tls-cert", tls[0], "--tls-key", tls[1]]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    guard = threading.Timer(START_LIMIT_S, process.kill)
+    guard.start()
+    try:
+        with process.stdout as said:
+            line = said.readline().strip()
+    finally:
+        guard.cancel()
+    file = ServerFile.read(home) if line == "ready" else None
+    if file is not None:
+        return Front(file, process)
+    process.kill()
+    process.wait()
+    if line and line != "ready":
+        raise from_reply(json.loads(line))
+    raise QiError("the server of the Command Center did not start", remedy=f"its log in {home.logs} may say why")
+
+
+def beside(home: Home, config: LaunchConfig) -> Front | None:
+    """The server of a studio that is served, as its launch config says; None for `off`, or when it does not start: the
+    studio goes on without it, and the log says why."""
+    if config.http in ("", "off"):
+        return None
+    host = config.http.rpartition(":")[0].strip("[]")
+    certificate = None
+    try:
+        if host not in LOOPBACK:
+            given = config.tls_cert or config.tls_key
+            made = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or "")) if given else tls.made(home, host)
+            certificate = (str(made.file), str(made.key))
+        try:
+            return start(home, http=config.http, tls=certificate)
+        except Unavailable as error:
+            if host not in LOOPBACK:
+                raise
+            log.info("%s: another port is taken", error.message)
+            return start(home, http=f"{host}:0")
+    except QiError as error:
+        log.warning("the Command Center cannot be reached: %s", error.message)
+        return None
+
+
+def find(home: Home) -> Front:
+    """The server that runs for this home. Raises :class:`Unavailable`."""
+    file = ServerFile.read(home)
+    if file is None:
+        raise Unavailable("no server of the Command Center runs here", remedy="`qi` or `qi serve` starts one")
+    return Front(file)
+
+
+@contextlib.contextmanager
+def front_of(home: Home) -> Iterator[Front]:
+    """The server that runs, or one for the length of a block."""
+    file = ServerFile.read(home)
+    if file is not None:
+        yield Front(file)
+        return
+    front = start(home)
+    try:
+        yield front
+    finally:
+        front.stop()

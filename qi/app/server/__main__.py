@@ -1,0 +1,158 @@
+"""`python -m qi.app.server --home … [--http HOST:PORT]`: the server's process.
+
+Whoever starts it holds its standard input open; when that closes, for whatever reason, the server ends. It answers with
+one line on standard output: `ready`, or its error as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+
+import uvicorn
+
+from events.ids import new_id
+from qi import context
+from qi.app import logs
+from qi.app.front import ServerFile
+from qi.app.launch import read_launch_config
+from qi.app.server.app import Application
+from qi.app.server.facts import Facts
+from qi.app.server.feeds import Feeds
+from qi.app.server.logins import Logins
+from qi.app.server.reach import Reach
+from qi.checked import Checked
+from qi.contracts.hosting import AddonRun, GetAddons
+from qi.contracts.studio import GetStatus
+from qi.errors import QiError, Unavailable
+from qi.home import Home
+from qi.session.participant import Participant
+
+log = logging.getLogger("qi.server")
+
+LOG_FILE = "server.jsonl"
+FRAME_MOST_BYTES = 512 * 1024
+STOP_LIMIT_S = 5
+
+
+class Server(uvicorn.Server):
+    """Signals are this module's: uvicorn would raise them again when it has ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+async def serve(home: Home, sock: socket.socket, tls: tuple[str, str] | None, ended: threading.Event) -> None:
+    """Until `ended`. Raises QiError when there is no studio."""
+    connection = home.connection()
+    if connection is None:
+        raise Unavailable("no studio runs here", remedy="`qi serve` starts one, and this server beside it")
+    participant = Participant(connection.credentials, kind="server", codec=Checked(), home=home)
+    await asyncio.to_thread(participant.join)
+    bus = participant.bus
+    logins = Logins(home)
+    try:
+        with context.use(context.Context(trace=new_id())):
+            status = await asyncio.to_thread(bus.request, GetStatus())
+            addons: tuple[AddonRun, ...] = (await asyncio.to_thread(bus.request, GetAddons(bundle="production"))).addons
+        facts = Facts(bus)
+        await facts.begin()
+        reach = Reach(home, logins, facts, Feeds())
+        application = Application(reach, {"name": home.root.name, "version": status.version}, addons)
+        config = uvicorn.Config(
+            application.asgi, log_config=None, access_log=False, server_header=False, date_header=False,
+            ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, timeout_keep_alive=30,
+            timeout_graceful_shutdown=STOP_LIMIT_S, limit_concurrency=4000,
+            ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
+        )  # fmt: skip
+        server = Server(config)
+        host, port = sock.getsockname()[:2]
+        url = f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"
+        work = [asyncio.create_task(one) for one in (facts.follow(), logins.sweep(), server.serve(sockets=[sock]))]
+        ServerFile(url, logins.owner_key, os.getpid()).write(home)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        log.info("the Command Center is at %s", url)
+        await asyncio.to_thread(ended.wait)
+        server.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(work[-1], STOP_LIMIT_S * 2)
+        for one in work:
+            one.cancel()
+    finally:
+        ServerFile.remove(home, os.getpid())
+        await logins.close()
+        await asyncio.to_thread(participant.leave)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--http", default="127.0.0.1:0")
+    parser.add_argument("--tls-cert", default="")
+    parser.add_argument("--tls-key", default="")
+    given = parser.parse_args()
+    config = read_launch_config(home=given.home)
+    home = Home(config.home)
+    home.make()
+    logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=False)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    threading.Thread(target=_hold_leash, args=(ended,), name="qi-leash", daemon=True).start()
+    try:
+        sock = _bound(given.http)
+        tls = (given.tls_cert, given.tls_key) if given.tls_cert else None
+        _loop(serve(home, sock, tls, ended))
+    except QiError as error:
+        sys.stdout.write(json.dumps(error.as_reply()) + "\n")
+        return 1
+    except Exception as error:
+        log.exception("the server failed")
+        sys.stdout.write(json.dumps(QiError(f"the server failed: {type(error).__name__}: {error}").as_reply()) + "\n")
+        return 1
+    return 0
+
+
+def _loop(work: object) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)  # type: ignore[arg-type]
+    else:
+        uvloop.run(work)  # type: ignore[arg-type]
+
+
+def _bound(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, int(port)))
+    except OSError as error:
+        raise Unavailable(
+            f"{address} cannot be listened at: {error.strerror}", remedy="name another with --http HOST:PORT"
+        ) from error
+    made.listen(256)
+    made.set_inheritable(False)
+    return made
+
+
+def _hold_leash(ended: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    ended.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The application: its routes, and what is around them. Event-loop thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi import Request as HttpRequest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from qi.app.server import addon_routes, auth, media, settings_routes, stream, topics, uploads
+from qi.app.server.addon_routes import Mounted
+from qi.app.server.doors import Doors
+from qi.app.server.guard import Guard, client_of, is_own_origin, status_of
+from qi.app.server.pages import Pages
+from qi.app.server.reach import Reach, asked
+from qi.app.server.socket import REFUSED, Socket
+from qi.contracts.hosting import AddonRun
+from qi.errors import Busy, Invalid, NotFound, QiError
+from qi.messages import Request
+from qi.web import asker
+
+log = logging.getLogger("qi.server")
+
+SOCKETS_MOST = 1000
+SHARED = ("/settings", "/bundles")
+"""Addresses that scripts and people share: a browser that goes there says so, and gets the page."""
+
+
+class Application:
+    """One server's application: an ASGI callable."""
+
+    def __init__(self, reach: Reach, studio: dict[str, str], addons: Sequence[AddonRun]) -> None:
+        """`studio` holds its `name` and `version`, for people."""
+        self._reach = reach
+        self._studio = studio
+        self._doors = Doors()
+        self._sockets = 0
+        self._pages = pages = Pages()
+        self.fastapi = FastAPI(
+            title="Qi", version=studio["version"], docs_url=None, redoc_url=None, lifespan=_lifespan
+        )
+        self._errors()
+        self.fastapi.add_api_websocket_route("/ws", self._socket)
+        self.fastapi.get("/healthz", tags=["health"])(_alive)
+        self.fastapi.get("/readyz", tags=["health"])(self._ready)
+        self.fastapi.include_router(auth.router(reach.logins, self._doors, studio["name"]))
+        for module in (settings_routes, stream, media, uploads, topics):
+            self.fastapi.include_router(module.router(reach))
+        self.mounted: list[Mounted] = addon_routes.mount(self.fastapi, reach, addons)
+
+        @self.fastapi.get("/{path:path}", include_in_schema=False)
+        async def page(path: str) -> Response:
+            if path.startswith(("api/", "auth/", "addons/")):
+                raise NotFound(f"there is no /{path}")
+            return pages.answer(f"/{path}")
+
+        self.asgi = Guard(self.fastapi, doors=self._doors, policy=pages.policy)
+
+    async def _ready(self) -> Response:
+        """Whether the studio answers."""
+        bus = self._reach.facts.bus
+        ready = bus.connected and not bus.refused
+        return JSONResponse({"ready": ready, "position": self._reach.facts.position}, 200 if ready else 503)
+
+    async def _socket(self, ws: WebSocket) -> None:
+        if not is_own_origin(ws.scope):
+            await ws.close(REFUSED)
+            return
+        try:
+            self._doors.knock(client_of(ws.scope))
+        except Busy:
+            await ws.close(REFUSED)
+            return
+        if self._sockets >= SOCKETS_MOST:
+            await ws.close(1013)
+            return
+        self._sockets += 1
+        try:
+            reach = self._reach
+            await Socket(ws, reach.logins, reach.facts, reach.feeds, self._studio, "").run()
+        finally:
+            self._sockets -= 1
+
+    def _errors(self) -> None:
+        app = self.fastapi
+
+        @app.exception_handler(QiError)
+        async def refused(_: HttpRequest, error: QiError) -> Response:
+            headers = {}
+            if isinstance(error, Busy):
+                headers["retry-after"] = str(max(1, int(error.data.get("retry_ms", 1000)) // 1000))
+            return _answer(error, headers)
+
+        @app.exception_handler(RequestValidationError)
+        async def invalid(_: HttpRequest, error: RequestValidationError) -> Response:
+            fields = {".".join(map(str, one["loc"])): str(one["msg"]) for one in error.errors()}
+            said = "; ".join(f"{path}: {what}" for path, what in fields.items())
+            return _answer(Invalid(f"the request is not valid: {said}"[:2000], fields=fields))
+
+        @app.exception_handler(HTTPException)
+        async def other(_: HttpRequest, error: HTTPException) -> Response:
+            reply = {"code": error.status_code, "kind": "HTTP", "message": str(error.detail), "remedy": "", "data": {}}
+            return JSONResponse({"error": reply}, error.status_code, headers=dict(error.headers or {}))
+
+        @app.middleware("http")
+        async def around(request: HttpRequest, call_next: Any) -> Any:
+            asker.set(_ask)
+            if request.url.path.startswith(SHARED) and request.headers.get("sec-fetch-mode") == "navigate":
+                return self._pages.answer("/")
+            return await call_next(request)
+
+
+async def _ask(login: Any, message: Request[Any], addon: str) -> Any:
+    return await asked(login, message, addon=addon)
+
+
+async def _alive() -> dict[str, bool]:
+    """Whether this process answers."""
+    return {"alive": True}
+
+
+def _answer(error: QiError, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": error.as_reply()}, status_of(error), headers=headers)
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield

@@ -1,0 +1,76 @@
+"""How often somebody may knock: log-ins by client and by user, requests by client. Event-loop thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from qi.errors import Busy
+
+LOGINS_A_CLIENT = parse("20/minute")
+REQUESTS_A_CLIENT = parse("1200/minute")
+FREE_FAILURES = 4
+"""So many wrong passwords cost nothing; each further one doubles the wait."""
+LOCKED_FIRST_S, LOCKED_MOST_S = 2.0, 900.0
+USERS_MOST = 10_000
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int = 0
+    until: float = 0.0
+    last: float = 0.0
+
+
+class Doors:
+    """Remembers who knocked; in memory, bounded."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._failures: dict[str, _Failures] = {}
+
+    def knock(self, client: str) -> None:
+        """Raises :class:`Busy` for a client that asks too much."""
+        self._require(REQUESTS_A_CLIENT, "request", client, "too many requests from this machine")
+
+    def log_in(self, client: str, user: str) -> None:
+        """Before a password is looked at. Raises :class:`Busy` with when to come again."""
+        self._require(LOGINS_A_CLIENT, "login", client, "too many log-ins from this machine")
+        known = self._failures.get(_key(user))
+        wait_s = known.until - time.monotonic() if known else 0.0
+        if wait_s > 0:
+            raise Busy(
+                f"after several wrong passwords this user has to wait {_words(wait_s)}", retry_ms=int(wait_s * 1000)
+            )
+
+    def failed(self, user: str) -> None:
+        """A wrong password."""
+        if len(self._failures) >= USERS_MOST:
+            oldest = min(self._failures, key=lambda one: self._failures[one].last)
+            del self._failures[oldest]
+        known = self._failures.setdefault(_key(user), _Failures())
+        known.count += 1
+        known.last = time.monotonic()
+        if known.count > FREE_FAILURES:
+            doublings = min(known.count - FREE_FAILURES - 1, 20)
+            known.until = known.last + min(LOCKED_MOST_S, LOCKED_FIRST_S * 2.0**doublings)
+
+    def succeeded(self, user: str) -> None:
+        self._failures.pop(_key(user), None)
+
+    def _require(self, limit: RateLimitItem, what: str, client: str, words: str) -> None:
+        if not self._limiter.hit(limit, what, client):
+            reset = self._limiter.get_window_stats(limit, what, client).reset_time
+            raise Busy(words, retry_ms=max(1000, int((reset - time.time()) * 1000)))
+
+
+def _key(user: str) -> str:
+    return user.casefold()[:200]
+
+
+def _words(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,112 @@
+"""What every answer carries, and what no request passes: headers, sizes, times, origins. Event-loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from qi.app.server.doors import Doors
+from qi.errors import BadRequest, Busy, DeadlineExceeded, QiError
+
+log = logging.getLogger("qi.server")
+
+BODY_MOST_BYTES = 1024 * 1024
+REQUEST_LIMIT_S = 120.0
+UNHURRIED = ("/events", "/uploads", "/media/")
+"""Streams: they are as long as they are."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Guard:
+    """Around the whole application."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, doors: Doors, policy: str) -> None:
+        """`policy` is the Content-Security-Policy of pages."""
+        self._app = app
+        self._doors = doors
+        self._headers = [
+            (b"content-security-policy", policy.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"x-frame-options", b"DENY"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path, began = str(scope["path"]), False
+        unhurried = path.startswith(UNHURRIED)
+        left = BODY_MOST_BYTES
+
+        async def guarded_receive() -> MutableMapping[str, Any]:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0 and not unhurried:
+                raise BadRequest(f"a request has at most {BODY_MOST_BYTES} bytes")
+            return message
+
+        async def guarded_send(message: MutableMapping[str, Any]) -> None:
+            nonlocal began
+            if message["type"] == "http.response.start":
+                began = True
+                headers = list(message.get("headers", []))
+                own = {name.lower() for name, _ in headers}
+                message["headers"] = [*headers, *(one for one in self._headers if one[0] not in own)]
+                if b"cache-control" not in own:
+                    message["headers"].append((b"cache-control", b"no-store"))
+            await send(message)
+
+        try:
+            self._doors.knock(client_of(scope))
+            async with asyncio.timeout(None if unhurried else REQUEST_LIMIT_S):
+                await self._app(scope, guarded_receive, guarded_send)
+        except QiError as error:
+            if not began:
+                await _refuse(guarded_send, error)
+        except TimeoutError:
+            if not began:
+                await _refuse(guarded_send, DeadlineExceeded("the request took too long"))
+        except Exception:
+            if began:
+                raise
+            log.exception("a request to %s failed", path)
+            await _refuse(guarded_send, QiError("the server failed at this request"))
+
+
+async def _refuse(send: Send, error: QiError) -> None:
+    body = json.dumps({"error": error.as_reply()}, default=str).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if isinstance(error, Busy):
+        headers.append((b"retry-after", str(max(1, int(error.data.get("retry_ms", 1000)) // 1000)).encode()))
+    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def status_of(error: QiError) -> int:
+    """The number of the error family is already in the spirit of HTTP."""
+    return error.code if 400 <= error.code < 600 else 500
+
+
+def client_of(scope: Scope) -> str:
+    """Address of whoever asks, as the socket has it: no header is believed."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def is_own_origin(scope: Scope) -> bool:
+    """Whether a page of this very server asks, or something that is no browser and so sends no origin."""
+    headers = dict(scope["headers"])
+    origin, host = headers.get(b"origin", b"").decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
+    if not origin:
+        return True
+    return origin.partition("://")[2].casefold() == host.casefold() and bool(host)

@@ -1,0 +1,39 @@
+"""`/media`: the thumbnails and movies of versions, for pages that show them. Event-loop thread."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
+from starlette.responses import FileResponse
+
+from qi.app.server.reach import Reach, asked
+from qi.contracts.db import ListRepresentations
+from qi.errors import NotFound
+
+SHOWN = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".mp4", ".webm", ".mov"})
+"""What a browser shows, and nothing that it would run."""
+KEPT_S = 24 * 3600
+
+
+def router(reach: Reach) -> APIRouter:
+    """The route of one server."""
+    routes = APIRouter(tags=["media"])
+
+    @routes.get("/media/{project}/{version}/{representation}", response_class=FileResponse)
+    async def media(request: HttpRequest, project: str, version: str, representation: str) -> FileResponse:
+        """A file of a version that the tracker knows, by the name of its representation; ranges are served."""
+        login = await reach.viewer(request)
+        found = await asked(login, ListRepresentations(project=project, version=version))
+        for one in found.items:
+            if one.name == representation and one.files:
+                file = Path(one.folder, one.files[0].path)
+                if file.suffix.casefold() in SHOWN and file.is_file():
+                    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+                    headers = {"cache-control": f"private, max-age={KEPT_S}, immutable"}
+                    return FileResponse(file, media_type=kind, headers=headers)
+        raise NotFound(f"version {version} has no '{representation}' that can be shown")
+
+    return routes

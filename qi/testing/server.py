@@ -1,0 +1,117 @@
+"""A server of the Command Center for tests: beside a real studio, in a process of its own. Any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from events.ids import new_id
+from qi.app import front
+from qi.contracts.auth import AddUser, GrantRole
+from qi.testing.studio import RunningStudio
+
+PASSWORD = "correct horse battery"
+ROLES = {"ada": "artist", "lin": "lead", "root": "admin"}
+LIMIT_S = 20.0
+
+
+class Client:
+    """One person's browser, without its pages."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=url, timeout=LIMIT_S)
+        self.access = ""
+        self.session = ""
+
+    def log_in(self, user: str, password: str = PASSWORD) -> Client:
+        return self.entered(self.http.post("/auth/login", json={"user": user, "password": password}))
+
+    def entered(self, answer: httpx.Response) -> Client:
+        answer.raise_for_status()
+        told = answer.json()
+        self.access, self.session = told["access"], told["session"]
+        self.http.headers["authorization"] = f"Bearer {self.access}"
+        return self
+
+    @contextlib.contextmanager
+    def socket(self, *, hello: bool = True, **more: Any) -> Iterator[Socket]:
+        with connect(self.url.replace("http", "ws", 1) + "/ws", open_timeout=LIMIT_S, max_size=None, **more) as raw:
+            made = Socket(raw)
+            if hello:
+                made.welcome = made.said(op="hello", access=self.access)
+            yield made
+
+    def close(self) -> None:
+        self.http.close()
+
+
+class Socket:
+    """One window's connection; frames are dictionaries."""
+
+    def __init__(self, raw: ClientConnection) -> None:
+        self.raw = raw
+        self.welcome: dict[str, Any] = {}
+        self._number = 0
+
+    def send(self, **frame: Any) -> None:
+        self.raw.send(json.dumps(frame))
+
+    def next(self, timeout_s: float = LIMIT_S) -> dict[str, Any]:
+        """The next frame. Raises TimeoutError, and what a closed connection raises."""
+        frame: dict[str, Any] = json.loads(self.raw.recv(timeout_s))
+        return frame
+
+    def said(self, **frame: Any) -> dict[str, Any]:
+        """Send a frame; the next one that comes."""
+        self.send(**frame)
+        return self.next()
+
+    def ask(self, topic: str, **data: Any) -> dict[str, Any]:
+        """Send a request; its reply or error, whatever else comes meanwhile."""
+        self._number += 1
+        number = self._number
+        self.send(op="request", id=number, topic=topic, data=data)
+        while True:
+            frame = self.next()
+            if frame.get("id") == number and frame["op"] in ("reply", "error"):
+                return frame
+
+
+class RunningServer:
+    """A server that runs, and the way in."""
+
+    def __init__(self, studio: RunningStudio, running: front.Front) -> None:
+        self.studio = studio
+        self.front = running
+        self.url = running.url
+
+    @contextlib.contextmanager
+    def client(self, user: str = "") -> Iterator[Client]:
+        """Somebody's browser; nobody is logged in without a name."""
+        made = Client(self.url)
+        try:
+            if user:
+                made.log_in(user)
+            yield made
+        finally:
+            made.close()
+
+
+@contextlib.contextmanager
+def start_server(studio: RunningStudio, users: Mapping[str, str] = ROLES) -> Iterator[RunningServer]:
+    """For the length of a block. Each of `users` has that role and :data:`PASSWORD`."""
+    for user, role in users.items():
+        studio.bus.request(AddUser(name=user, password=PASSWORD, command=new_id()))
+        if role != "artist":
+            studio.bus.request(GrantRole(name=user, role=role, command=new_id()))
+    running = front.start(studio.home)
+    try:
+        yield RunningServer(studio, running)
+    finally:
+        running.stop()

@@ -1,0 +1,88 @@
+"""Logging in at the server: tokens, codes, lock-out."""
+
+from __future__ import annotations
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from events.ids import new_id
+from qi.contracts.auth import EndLogins
+from qi.contracts.session import ListSessions
+from qi.testing.mesh import eventually
+from qi.testing.server import RunningServer
+
+
+def test_a_log_in_is_a_session_of_its_own_on_the_mesh(server: RunningServer) -> None:
+    with server.client("ada") as ada:
+        listed = {one.id: one for one in server.studio.bus.request(ListSessions()).sessions}
+        assert (listed[ada.session].user, listed[ada.session].kind) == ("ada", "web")
+        ada.http.post("/auth/logout").raise_for_status()
+        eventually(lambda: ada.session not in {o.id for o in server.studio.bus.request(ListSessions()).sessions})
+        assert ada.http.post("/auth/refresh").status_code == 401
+
+
+def test_a_wrong_password_is_refused_and_many_of_them_lock_the_user_out(server: RunningServer) -> None:
+    with server.client() as nobody:
+        refused = [nobody.http.post("/auth/login", json={"user": "eve", "password": "x"}) for _ in range(7)]
+    assert [one.status_code for one in refused[:5]] == [401] * 5
+    assert refused[-1].status_code == 429
+    assert int(refused[-1].headers["retry-after"]) >= 1
+    assert "wait" in refused[-1].json()["error"]["message"]
+
+
+def test_a_refresh_token_is_good_once_and_a_stolen_one_ends_the_log_in(server: RunningServer) -> None:
+    with server.client("ada") as ada, server.client() as thief:
+        first = ada.http.cookies["qi_refresh"]
+        ada.entered(ada.http.post("/auth/refresh"))
+        second = ada.http.cookies["qi_refresh"]
+        ada.entered(ada.http.post("/auth/refresh"))
+        assert len({first, second, ada.http.cookies["qi_refresh"]}) == 3
+        # The one before the last may come from a second window at the same moment; an older one may not.
+        assert thief.http.post("/auth/refresh", headers={"cookie": f"qi_refresh={first}"}).status_code == 401
+        assert ada.http.post("/auth/refresh").status_code == 401
+
+
+def test_a_code_opens_one_window_once(server: RunningServer) -> None:
+    code = server.front.link("/history").partition("#code=")[2]
+    with server.client() as window, server.client() as other:
+        window.entered(window.http.post("/auth/redeem", json={"code": code}))
+        assert window.http.get("/settings").status_code == 200
+        assert other.http.post("/auth/redeem", json={"code": code}).status_code == 401
+        assert other.http.post("/auth/code", headers={"authorization": "Qi-Key guessed"}).status_code == 401
+        again = window.http.post("/auth/code").json()["code"]
+        other.entered(other.http.post("/auth/redeem", json={"code": again}))
+        assert other.session != window.session
+
+
+def test_a_page_of_another_site_may_ask_nothing(server: RunningServer) -> None:
+    with server.client("ada") as ada:
+        evil = {"origin": "https://evil.example"}
+        assert ada.http.post("/auth/refresh", headers=evil).status_code == 403
+        with pytest.raises((ConnectionClosed, InvalidStatus)), ada.socket(additional_headers=evil):
+            pass
+
+
+def test_what_the_studio_ends_is_over_in_the_window_too(server: RunningServer) -> None:
+    with server.client("lin") as lin, lin.socket() as window:
+        server.studio.bus.request(EndLogins(name="lin", reason="left", command=new_id()))
+        said = window.next(30)
+        assert (said["op"], said["error"]["code"]) == ("bye", 401)
+        with pytest.raises(ConnectionClosed) as closed:
+            window.next()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+def test_headers_and_bounds_hold(server: RunningServer) -> None:
+    with server.client() as nobody:
+        page = nobody.http.get("/")
+        scripts = page.headers["content-security-policy"].partition("script-src")[2].partition(";")[0]
+        assert "'self'" in scripts
+        assert "unsafe-inline" not in scripts
+        assert page.headers["x-content-type-options"] == "nosniff"
+        too_much = nobody.http.post("/auth/login", content=b"{" + b" " * 2_000_000)
+        assert too_much.status_code == 400
+        assert nobody.http.get("/healthz").json() == {"alive": True}
+        assert nobody.http.get("/readyz").json()["ready"] is True
+        for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/.source-hash"):
+            assert "root:" not in nobody.http.get(path).text
