@@ -115,7 +115,7 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot, frames: str
 ) -> None:
     page = window("root").go(f"/?project={shot.project}&entity={shot.entity}")
-    page.get_by_role("link", name="Publish", exact=True).click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Publish", exact=True).click()
     files = [frames.replace("####", str(number)) for number in (1001, 1002, 1003)]
     page.get_by_label("Files to publish").set_input_files(files)
     expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile(r"beauty\.####\.exr$"))
