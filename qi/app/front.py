@@ -15,9 +15,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import psutil
 
+from qi.app import tls
+from qi.app.launch import LaunchConfig
 from qi.errors import QiError, Unavailable, from_reply
 from qi.home import Home, write_private
 
@@ -26,6 +29,7 @@ log = logging.getLogger("qi.front")
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 15.0
 ASK_LIMIT_S = 5.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,30 @@ def start(home: Home, *, http: str = "127.0.0.1:0", tls: tuple[str, str] | None 
     if line and line != "ready":
         raise from_reply(json.loads(line))
     raise QiError("the server of the Command Center did not start", remedy=f"its log in {home.logs} may say why")
+
+
+def beside(home: Home, config: LaunchConfig) -> Front | None:
+    """The server of a studio that is served, as its launch config says; None for `off`, or when it does not start: the
+    studio goes on without it, and the log says why."""
+    if config.http in ("", "off"):
+        return None
+    host = config.http.rpartition(":")[0].strip("[]")
+    certificate = None
+    try:
+        if host not in LOOPBACK:
+            given = config.tls_cert or config.tls_key
+            made = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or "")) if given else tls.made(home, host)
+            certificate = (str(made.file), str(made.key))
+        try:
+            return start(home, http=config.http, tls=certificate)
+        except Unavailable as error:
+            if host not in LOOPBACK:
+                raise
+            log.info("%s: another port is taken", error.message)
+            return start(home, http=f"{host}:0")
+    except QiError as error:
+        log.warning("the Command Center cannot be reached: %s", error.message)
+        return None
 
 
 def find(home: Home) -> Front:

@@ -26,7 +26,7 @@ POLL_S = 0.05
 
 @contextlib.contextmanager
 def session(
-    config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False
+    config: LaunchConfig, *, acts: bool, codec: Codec | None = None, anew: bool = False, kind: str = "cli"
 ) -> Iterator[Participant]:
     """A joined participant for the length of a block.
 
@@ -34,7 +34,7 @@ def session(
     started for a read resumes nothing. `anew`: without the log-in that is kept here, which may be valid no more.
     Raises :class:`Unavailable` when there is no studio and none can be started.
     """
-    participant = join(config, acts=acts, codec=codec, anew=anew)
+    participant = join(config, acts=acts, codec=codec, anew=anew, kind=kind)
     try:
         yield participant
     finally:

@@ -49,6 +49,9 @@ class LaunchConfig(BaseSettings):
     """`HOST:PORT` at which other machines reach this studio, with TLS; empty: this machine only."""
     allow: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses of the machines that may connect, separated by commas; this machine always may."""
+    http: str = "127.0.0.1:8710"
+    """`HOST:PORT` of the Command Center's server beside a studio that is served; `off`: none. Other interfaces than the
+    loopback one get TLS."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     """PEM files of the studio's own certificate; without them Qi makes one."""
@@ -83,6 +86,11 @@ class LaunchConfig(BaseSettings):
         if value and not (colon and host and port.isdecimal() and 0 < int(port) < 65_536):
             raise ValueError("is not of the form HOST:PORT, like 0.0.0.0:4222")
         return value
+
+    @field_validator("http")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        return value if value in ("", "off") else cls._address(value)
 
     @classmethod
     def settings_customise_sources(

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Literal
 
 from qi.app import logs
+from qi.app.front import beside
 from qi.app.launch import LaunchConfig, read_launch_config
 from qi.app.studio import Studio
 from qi.errors import QiError
@@ -42,11 +43,18 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     if on_ready:
         sys.stdout.write(on_ready + "\n")
         sys.stdout.flush()
+    front = None
     try:
         if lives == "embedded":
             _let_go_of_the_terminal()
+        else:
+            front = beside(home, config)
+            if front is not None:
+                log.info("the Command Center is at %s; `qi open` logs in there", front.url)
         studio.wait()
     finally:
+        if front is not None:
+            front.stop()
         studio.stop()
 
 

@@ -21,6 +21,7 @@ WAIT_LIMIT_S = 60.0
 
 def add_to(app: typer.Typer) -> None:
     app.command("serve")(serve)
+    app.command("open")(open_)
     app.command("broker-keys")(broker_keys)
     app.command("status")(status)
     app.command("restart")(restart)
@@ -36,14 +37,34 @@ def serve(
     allow: Annotated[
         list[str] | None, typer.Option(help="Address or network that may connect, like 10.1.0.0/16; may be repeated.")
     ] = None,
+    http: Annotated[
+        str | None, typer.Option(help="HOST:PORT of the Command Center; `off` for none. With TLS off this machine.")
+    ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="PEM file of a certificate of your own.")] = None,
     tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
 ) -> None:
     """Run the studio here until it is stopped."""
     from qi.app.serve import serve as run
 
-    config = launch_config(listen=listen, allow=tuple(allow) if allow else None, tls_cert=tls_cert, tls_key=tls_key)
+    config = launch_config(
+        listen=listen, allow=tuple(allow) if allow else None, http=http, tls_cert=tls_cert, tls_key=tls_key
+    )
     run(config, "served", resume=True)
+
+
+def open_(
+    page: Annotated[str, typer.Argument(help="Where to begin, like /history.")] = "/",
+    shown: Annotated[bool, typer.Option("--print", help="Print the link instead: good once, for a minute.")] = False,
+) -> None:
+    """Open the Command Center in the browser."""
+    import webbrowser
+
+    from qi.app.front import find
+    from qi.home import Home
+
+    link = find(Home(launch_config().home)).link("/" + page.lstrip("/"))
+    if shown or not webbrowser.open(link):
+        line(link)
 
 
 def broker_keys() -> None:

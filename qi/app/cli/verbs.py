@@ -14,6 +14,7 @@ ADDON = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See a publish fail, replay it, read what happened."),
     "serve": ("studio", "Run the studio here until it is stopped."),
+    "open": ("studio", "Open the Command Center in the browser."),
     "broker-keys": ("studio", "Print fresh keys for a broker of your own."),
     "status": ("studio", "What runs: services, addons, sessions."),
     "restart": ("studio", "Start one actor of the studio anew."),

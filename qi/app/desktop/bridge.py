@@ -27,6 +27,11 @@ class Bridge:
         self._close = close
         self._window: webview.Window | None = None
 
+    def __dir__(self) -> list[str]:
+        """Nothing, to whoever looks: what pywebview finds here it makes with `new Function` in the page, whose policy
+        forbids that, and stops. The frame's script makes them instead."""
+        return []
+
     def about(self) -> dict[str, str]:
         """Which window this is, and the session of the desktop it belongs to."""
         return {"window": self._name, "desktop": self._session}

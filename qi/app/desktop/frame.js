@@ -4,6 +4,20 @@
   const root = document.documentElement
   if (root.dataset.desktop) return
   root.dataset.desktop = "frameless"
+
+  // pywebview makes the functions of its bridge with `new Function`, which the pages' policy forbids.
+  const wv = window.pywebview
+  for (const name of ["about", "place", "put", "minimize", "maximize", "close"]) {
+    wv._returnValuesCallbacks[name] ??= {}
+    wv.api[name] ??= (...given) =>
+      new Promise((resolve, reject) => {
+        const id = crypto.randomUUID()
+        wv._checkValue(name, resolve, reject, id)
+        wv._jsApiCallback(name, given, id)
+      })
+  }
+  window.dispatchEvent(new CustomEvent("qi:desktop"))
+
   const edges = { n: "ns", s: "ns", e: "ew", w: "ew", ne: "nesw", sw: "nesw", nw: "nwse", se: "nwse" }
   const thick = 5
   for (const [edge, cursor] of Object.entries(edges)) {

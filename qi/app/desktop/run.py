@@ -22,7 +22,7 @@ from qi.app import logs
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.front import Front, front_of
-from qi.app.join import join
+from qi.app.join import session
 from qi.app.launch import LaunchConfig
 from qi.contracts.windows import MAIN, OpenWindow
 from qi.errors import QiError, Unavailable
@@ -45,36 +45,29 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
     home.make()
     logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=False)
     with context.use(context.Context(trace=new_id())):
-        participant = join(config, acts=True, kind="desktop")
         try:
-            _run(home, participant, say, path)
+            backend = choose()
+        except Unavailable as error:
+            with session(config, acts=True), front_of(home) as front:
+                link = front.link(path)
+                say(f"{error.message}; the browser shows it: {link}")
+                webbrowser.open(link)
+                front.wait()
+            return
+        lock = FileLock(home.root / "desktop.lock")
+        try:
+            # The operating system releases it when its holder dies.
+            lock.acquire(timeout=0)
+        except Timeout:
+            with session(config, acts=False) as other:
+                other.bus.request(OpenWindow(path=path if path != "/" else None))
+            say("Qi is open already: its window came to the front")
+            return
+        try:
+            with session(config, acts=True, kind="desktop") as participant, front_of(home) as front:
+                Session(home, participant, backend, front).run(path)
         finally:
-            participant.leave()
-
-
-def _run(home: Home, participant: Participant, say: Callable[[str], None], path: str) -> None:
-    try:
-        backend = choose()
-    except Unavailable as error:
-        with front_of(home) as front:
-            link = front.link(path)
-            say(f"{error.message}; the browser shows it: {link}")
-            webbrowser.open(link)
-            front.wait()
-        return
-    lock = FileLock(home.root / "desktop.lock")
-    try:
-        # The operating system releases it when its holder dies.
-        lock.acquire(timeout=0)
-    except Timeout:
-        participant.bus.request(OpenWindow(path=path if path != "/" else None))
-        say("Qi is open already: its window came to the front")
-        return
-    try:
-        with front_of(home) as front:
-            Session(home, participant, backend, front).run(path)
-    finally:
-        lock.release()
+            lock.release()
 
 
 class Session:

@@ -29,6 +29,8 @@ from qi.web import asker
 log = logging.getLogger("qi.server")
 
 SOCKETS_MOST = 1000
+SHARED = ("/settings", "/bundles")
+"""Addresses that scripts and people share: a browser that goes there says so, and gets the page."""
 
 
 class Application:
@@ -40,7 +42,7 @@ class Application:
         self._studio = studio
         self._doors = Doors()
         self._sockets = 0
-        pages = Pages()
+        self._pages = pages = Pages()
         self.fastapi = FastAPI(
             title="Qi", version=studio["version"], docs_url=None, redoc_url=None, lifespan=_lifespan
         )
@@ -108,8 +110,10 @@ class Application:
             return JSONResponse({"error": reply}, error.status_code, headers=dict(error.headers or {}))
 
         @app.middleware("http")
-        async def with_asker(request: HttpRequest, call_next: Any) -> Any:
+        async def around(request: HttpRequest, call_next: Any) -> Any:
             asker.set(_ask)
+            if request.url.path.startswith(SHARED) and request.headers.get("sec-fetch-mode") == "navigate":
+                return self._pages.answer("/")
             return await call_next(request)
 
 

@@ -18,7 +18,7 @@ export interface LogIn {
 export interface LogInForm {
 	studio: string;
 	provider: string;
-	fields: { name: string; label?: string; type?: string }[];
+	fields: string[];
 }
 
 async function call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
@@ -41,9 +41,31 @@ async function call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Pr
 
 export const form = () => call<LogInForm>('GET', '/auth/form');
 export const login = (user: string, password: string) => call<LogIn>('POST', '/auth/login', { user, password });
-export const refresh = () => call<LogIn>('POST', '/auth/refresh', {});
+/** A refresh token is good once, and all windows of a browser share one: they take turns. */
+export const refresh = () => {
+	const ask = () => call<LogIn>('POST', '/auth/refresh', {});
+	return navigator.locks ? navigator.locks.request('qi.refresh', ask) : ask();
+};
 export const redeem = (code: string) => call<LogIn>('POST', '/auth/redeem', { code });
 export const logout = () => call<unknown>('POST', '/auth/logout', {});
+
+/** `fetch` cannot say how far it came. */
+export function upload(file: File, batch: string, access: string, progress: (bytes: number) => void): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const request = new XMLHttpRequest();
+		request.open('PUT', `/uploads/${batch}/${encodeURIComponent(file.name)}`);
+		request.setRequestHeader('authorization', `Bearer ${access}`);
+		request.responseType = 'json';
+		request.upload.onprogress = (event) => progress(event.loaded);
+		request.onerror = () => reject(offline());
+		request.onload = () => {
+			const told = request.response as { path?: string; error?: ErrorReply } | null;
+			if (request.status === 200 && told?.path) resolve(told.path);
+			else reject(new QiError({ status: request.status, ...told?.error }));
+		};
+		request.send(file);
+	});
+}
 
 /** The one-time code this window was opened with. It is taken out of the address at once. */
 export function takeCode(): string {

@@ -75,6 +75,11 @@ class Client {
 		return this.#subscribe({ subjects, after, fact, feed: () => undefined, refused: refused ?? (() => undefined) });
 	}
 
+	/** A file that was dropped here, to the studio's machine; answers its path there. */
+	async upload(file: File, batch: string, progress: (bytes: number) => void): Promise<string> {
+		return auth.upload(file, batch, await this.#fresh(), progress);
+	}
+
 	feed(subject: string, take: (feed: Feed) => void): () => void {
 		const fact = () => undefined;
 		return this.#subscribe({ subjects: [subject], after: undefined, fact, feed: take, refused: fact });
@@ -107,7 +112,7 @@ class Client {
 		this.why = '';
 		this.who = 'in';
 		this.#socket = new Socket({
-			access: () => this.#fresh(),
+			access: (anew) => this.#fresh(anew),
 			state: (state, tries) => {
 				this.wire = state;
 				this.tries = tries;
@@ -134,8 +139,8 @@ class Client {
 		this.#goodUntil = Date.now() + (told.expires_in - 40) * 1_000;
 	}
 
-	#fresh(): Promise<string> {
-		if (Date.now() < this.#goodUntil && this.wire !== 'lost') return Promise.resolve(this.#access);
+	#fresh(anew = false): Promise<string> {
+		if (!anew && Date.now() < this.#goodUntil) return Promise.resolve(this.#access);
 		this.#renewing ??= auth
 			.refresh()
 			.then((told) => {

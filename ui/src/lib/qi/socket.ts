@@ -43,8 +43,8 @@ interface Subscription {
 }
 
 export interface SocketEvents {
-	/** A fresh access token; throws when nobody is logged in any more. */
-	access(): Promise<string>;
+	/** An access token, a new one when it is asked `anew`; throws when nobody is logged in any more. */
+	access(anew: boolean): Promise<string>;
 	state(state: Wire, tries: number): void;
 	welcome(told: Welcome): void;
 	/** The log-in is over. */
@@ -129,7 +129,7 @@ export class Socket {
 		this.events.state('connecting', this.#tries);
 		let access: string;
 		try {
-			access = await this.events.access();
+			access = await this.events.access(this.#tries > 0);
 		} catch (error) {
 			if (error instanceof QiError && error.status === 401) return this.#out(error);
 			return this.#again();
@@ -183,7 +183,7 @@ export class Socket {
 			case 'welcome':
 				return this.#welcome(frame as unknown as Welcome);
 			case 'renew':
-				void this.events.access().then(
+				void this.events.access(true).then(
 					(access) => this.#send({ op: 'hello', access }),
 					() => this.#ws?.close()
 				);

@@ -1,0 +1,96 @@
+"""One studio, one server and one browser for all tests of the pages; `root` is an admin, `ada` an artist."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from qi.testing.fixtures import frames, qi, shot
+from qi.testing.server import PASSWORD, RunningServer, start_server
+from qi.testing.studio import RunningStudio, start_studio
+
+__all__ = ["frames", "qi", "shot"]
+
+BUILT = Path(__file__).resolve().parents[2] / "qi" / "_ui" / "index.html"
+LIMIT_MS = 15_000
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    with start_studio(tmp_path_factory.mktemp("pages") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(studio: RunningStudio) -> Iterator[RunningServer]:
+    if not BUILT.is_file():
+        pytest.skip("the pages are not built here: uv sync --reinstall-package qi-pipeline")
+    with start_server(studio, {"root": "admin", "ada": "artist"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium here")
+    with sync_playwright() as playwright:
+        # Chromium's sandbox does not work for root, as in a container.
+        flags = ["--no-sandbox"] if os.getuid() == 0 else []
+        made = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield made
+        made.close()
+
+
+class Window:
+    """A page of somebody who is logged in, and what its console complained of."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.url = url
+        self.context = context
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(LIMIT_MS)
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Nobody being logged in yet is no fault, and browsers report every 401.
+        if message.type in ("error", "warning") and "401" not in message.text:
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> Page:
+        """Open a page and wait until its wire is up."""
+        self.page.goto(self.url + path)
+        self.page.get_by_test_id("wire").get_by_text("Live").wait_for()
+        return self.page
+
+    def log_in(self, user: str, password: str = PASSWORD) -> None:
+        self.page.get_by_label("User").fill(user)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Log in").click()
+
+
+@pytest.fixture
+def window(browser: Browser, server: RunningServer) -> Iterator[Callable[..., Window]]:
+    """Opens windows, each of a browser of its own; with a user somebody is logged in."""
+    made: list[BrowserContext] = []
+
+    def open_(user: str = "") -> Window:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        made.append(context)
+        one = Window(context, server.url)
+        if user:
+            one.page.goto(server.url)
+            one.log_in(user)
+            one.page.get_by_role("navigation", name="Pages").wait_for()
+        return one
+
+    yield open_
+    for context in made:
+        context.close()

@@ -1,0 +1,167 @@
+"""The Command Center's pages in a real browser, over a real studio and its server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from events.ids import new_id
+from qi.app import front
+from qi.contracts.bundles import CreateBundle
+from qi.contracts.settings import PatchSettings, Setting
+from qi.testing.server import RunningServer
+from qi.testing.studio import RunningStudio, Shot
+
+pytestmark = pytest.mark.xdist_group("ui")
+
+PAGES = ["/", "/publish", "/publishes", "/history", "/settings?addon=media", "/bundles", "/addons", "/mesh", "/admin"]
+CRF = '[data-setting="media.review_crf"]'
+GRAVE = ("serious", "critical")
+
+
+def test_a_wrong_password_is_told_and_the_right_one_opens_the_pages(window: Callable[..., Any]) -> None:
+    one = window()
+    one.page.goto(one.url + "/history")
+    one.log_in("root", "not the password")
+    expect(one.page.get_by_role("alert")).to_be_visible()
+    expect(one.page.get_by_label("User")).to_have_value("root")
+    one.log_in("root")
+    expect(one.page.get_by_role("heading", name="History")).to_be_visible()
+    expect(one.page.get_by_test_id("wire")).to_contain_text("Live")
+    one.page.reload()  # the access token was in memory only; the cookie brings a new one
+    expect(one.page.get_by_role("heading", name="History")).to_be_visible()
+    stored = one.page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + document.cookie")
+    assert "eyJ" not in stored
+
+
+def test_a_one_time_link_opens_a_page_and_leaves_no_code_in_the_address(
+    window: Callable[..., Any], server: RunningServer
+) -> None:
+    one = window()
+    one.page.goto(server.front.link("/bundles"))
+    expect(one.page.get_by_role("heading", name="Bundles")).to_be_visible()
+    assert "code" not in one.page.url
+
+
+def test_every_page_renders_without_a_complaint_and_is_accessible(window: Callable[..., Any], shot: Shot) -> None:
+    one = window("root")
+    for path in [*PAGES, f"/?project={shot.project}&entity={shot.entity}"]:
+        page = one.go(path)
+        expect(page.locator("h1").first).to_be_attached()
+        page.wait_for_load_state("networkidle")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        found = Axe().run(page).response["violations"]
+        grave = [(path, each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in GRAVE]
+        assert grave == []
+    assert one.complaints == []
+
+
+def test_an_artist_sees_no_page_and_no_button_that_is_not_theirs(window: Callable[..., Any]) -> None:
+    page = window("ada").go("/bundles")
+    expect(page.locator("[data-pointer=production]")).to_be_visible()
+    expect(page.get_by_role("button", name="Revert production")).to_have_count(0)
+    expect(page.get_by_role("link", name="Admin")).to_have_count(0)
+
+
+def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_decided(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+) -> None:
+    path = f"/settings?addon=media&scope=project&project={shot.project}"
+    first, second = window("root").go(path), window("root").go(path)
+    expect(first.locator(f"{CRF} input")).to_have_value("18")
+    setting = Setting(path="media.review_crf", value=20)
+    studio.bus.request(
+        PatchSettings(scope="project", target=shot.project, settings=(setting,), reason="elsewhere", command=new_id())
+    )
+    for page in (first, second):
+        expect(page.locator(f"{CRF} input")).to_have_value("20")
+        expect(page.locator(CRF)).to_have_attribute("data-status", "overridden")
+
+    first.locator(f"{CRF} input").fill("25")
+    second.locator(f"{CRF} input").fill("30")
+    second.get_by_role("button", name="Save").click()
+    expect(second.locator(CRF)).to_have_attribute("data-status", "overridden")
+    first.get_by_role("button", name="Save").click()
+    dialog = first.get_by_role("dialog")
+    expect(dialog).to_contain_text("30")
+    expect(dialog).to_contain_text("25")
+    dialog.get_by_role("button", name="Use mine").click()
+    expect(second.locator(f"{CRF} input")).to_have_value("25")
+
+
+def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., Any], studio: RunningStudio) -> None:
+    name = f"next {new_id()[-8:]}"
+    page = window("root").go("/bundles")
+    studio.bus.request(CreateBundle(name=name, reason="to try it", command=new_id()))
+    page.get_by_role("button", name=name).click()
+    production = page.locator("[data-pointer=production]")
+    page.get_by_role("button", name="Promote…").click()
+    page.get_by_label("Why").fill("it was checked")
+    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    expect(production).to_contain_text(name)
+    page.get_by_role("button", name="Revert production").click()
+    page.get_by_label("Why").fill("it was too early")
+    page.get_by_role("dialog").get_by_role("button", name="Revert").click()
+    expect(production).not_to_contain_text(name)
+    expect(production).to_contain_text("held")
+
+
+def test_dropped_frames_are_published_and_their_history_is_read(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot, frames: str
+) -> None:
+    page = window("root").go(f"/?project={shot.project}&entity={shot.entity}")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Publish", exact=True).click()
+    files = [frames.replace("####", str(number)) for number in (1001, 1002, 1003)]
+    page.get_by_label("Files to publish").set_input_files(files)
+    expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile(r"beauty\.####\.exr$"))
+    page.get_by_label("Product").fill("plate")
+    page.locator("form").get_by_role("button", name="Publish").click()
+    run = page.locator("section[aria-label=Publish]")
+    expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
+    expect(run).to_contain_text("ValidateFrameRange")
+    page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
+    expect(page.get_by_role("link", name="plate v001")).to_be_visible()
+    page.get_by_role("link", name="plate v001").click()
+    run.get_by_role("link", name="Its events").click()
+    page.get_by_role("button", name=re.compile("publish.registered")).first.click()
+    causes = page.get_by_role("region", name="What the event says").get_by_role("listitem")
+    expect(causes.filter(has_text="publish.requested").last).to_be_visible()
+
+
+def test_the_palette_opens_a_page_by_keyboard(window: Callable[..., Any]) -> None:
+    page = window("root").go("/")
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("histo")
+    expect(page.get_by_role("option", name=re.compile("History"))).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/history")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/mesh")
+
+
+def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(
+    window: Callable[..., Any], studio: RunningStudio, server: RunningServer
+) -> None:
+    one = window("root")
+    page = one.go("/bundles")
+    address = server.url.partition("//")[2]
+    server.front.stop()
+    try:
+        expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+        expect(page.locator("[data-pointer=production]")).to_be_visible()  # what was known stays
+        name = f"meanwhile {new_id()[-8:]}"
+        studio.bus.request(CreateBundle(name=name, reason="nobody was told", command=new_id()))
+    finally:
+        server.front = front.start(studio.home, http=address)
+    asked = page.get_by_text("Log in again to go on")
+    expect(page.get_by_test_id("wire").get_by_text("Live").or_(asked)).to_be_visible(timeout=30_000)
+    if asked.is_visible():
+        one.page.get_by_label("Password").fill("correct horse battery")
+        one.page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name=name)).to_be_visible(timeout=30_000)
