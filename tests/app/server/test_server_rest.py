@@ -93,7 +93,8 @@ def test_questions_are_gets_and_commands_are_posts_by_the_types_of_the_messages(
     document = server.person("ada").http.get("/openapi.json").json()
     paths = document["paths"]
     assert {"get"} == set(paths["/api/db/project/list"])
-    assert {"post"} == set(paths["/api/db/project/create"])
+    for command in ("db/project/create", "notice/read", "addon/ensure", "config/patch"):
+        assert {"post"} == set(paths[f"/api/{command}"])
     assert not [path for path in paths if path.startswith(("/api/log/append", "/api/session/start", "/api/provider"))]
     assert len([path for path in paths if path.startswith("/api/")]) > 60
     made = server.person("lin").http.post("/api/db/project/create", json={"name": f"Rest {new_id()[-8:]}"})
