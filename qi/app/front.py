@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ import psutil
 
 from qi.app import tls
 from qi.app.launch import LaunchConfig
+from qi.app.tls import Certificate
 from qi.errors import QiError, Unavailable, from_reply
 from qi.home import Home, write_private
 
@@ -40,6 +42,8 @@ class ServerFile:
     key: str
     """Makes one-time codes for the owner."""
     pid: int
+    ca: str = ""
+    """PEM file to trust its certificate by; empty: those of the system."""
 
     def write(self, home: Home) -> None:
         write_private(home.server_file, json.dumps(asdict(self)))
@@ -67,6 +71,7 @@ class Front:
     def __init__(self, file: ServerFile, process: subprocess.Popen[str] | None = None) -> None:
         self.url = file.url
         self._key = file.key
+        self._ca = file.ca
         self._process = process
 
     def link(self, path: str = "/") -> str:
@@ -76,7 +81,10 @@ class Front:
             headers={"authorization": f"Qi-Key {self._key}", "content-type": "application/json"},
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(request, timeout=ASK_LIMIT_S) as answer:
+            trusted = ssl.create_default_context()
+            if self._ca:
+                trusted.load_verify_locations(self._ca)
+            with urllib.request.urlopen(request, timeout=ASK_LIMIT_S, context=trusted) as answer:
                 code = json.loads(answer.read())["code"]
         except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
             raise Unavailable(f"the server at {self.url} gives no link: {error}") from error
@@ -102,11 +110,12 @@ class Front:
             self._process.wait()
 
 
-def start(home: Home, *, http: str = "127.0.0.1:0", tls: tuple[str, str] | None = None) -> Front:
+def start(home: Home, *, http: str = "127.0.0.1:0", certificate: Certificate | None = None) -> Front:
     """Start a server for the studio that runs on this home; it ends with this process. Raises what its start raised."""
     command = [sys.executable, "-m", "qi.app.server", "--home", str(home.root), "--http", http]
-    if tls is not None:
-        command += ["--tls-cert", tls[0], "--tls-key", tls[1]]
+    if certificate is not None:
+        command += ["--tls-cert", str(certificate.file), "--tls-key", str(certificate.key)]
+        command += ["--tls-ca", str(certificate.authority)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -138,10 +147,12 @@ def beside(home: Home, config: LaunchConfig) -> Front | None:
     try:
         if host not in LOOPBACK:
             given = config.tls_cert or config.tls_key
-            made = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or "")) if given else tls.made(home, host)
-            certificate = (str(made.file), str(made.key))
+            if given:
+                certificate = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or ""))
+            else:
+                certificate = tls.made(home, host, "server")
         try:
-            return start(home, http=config.http, tls=certificate)
+            return start(home, http=config.http, certificate=certificate)
         except Unavailable as error:
             if host not in LOOPBACK:
                 raise

@@ -45,8 +45,9 @@ def given(file: Path, key: Path) -> Certificate:
     return Certificate(file, key, file)
 
 
-def made(home: Home, host: str) -> Certificate:
-    """A certificate for this machine as it is now, by the authority of `home`. `host` is where the broker listens."""
+def made(home: Home, host: str, name: str = "broker") -> Certificate:
+    """A certificate for this machine as it is now, by the authority of `home`. `host` is where it listens; each
+    that listens has files of its own, called `name`."""
     authority_key, authority = _authority(home)
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -65,7 +66,7 @@ def made(home: Home, host: str) -> Certificate:
         .add_extension(_issued_by(authority), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    files = Certificate(home.keys / "broker.pem", home.keys / "broker.key", home.keys / "authority.pem")
+    files = Certificate(home.keys / f"{name}.pem", home.keys / f"{name}.key", home.keys / "authority.pem")
     write_private(files.key, _pem(key))
     write_private(files.file, certificate.public_bytes(serialization.Encoding.PEM).decode())
     return files

@@ -51,8 +51,10 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(home: Home, sock: socket.socket, tls: tuple[str, str] | None, ended: threading.Event) -> None:
-    """Until `ended`. Raises QiError when there is no studio."""
+async def serve(home: Home, sock: socket.socket, tls: tuple[str, str, str] | None, ended: threading.Event) -> None:
+    """Until `ended`. `tls` names the files of certificate, key and authority.
+
+    Raises QiError when there is no studio."""
     connection = home.connection()
     if connection is None:
         raise Unavailable("no studio runs here", remedy="`qi serve` starts one, and this server beside it")
@@ -78,7 +80,7 @@ async def serve(home: Home, sock: socket.socket, tls: tuple[str, str] | None, en
         host, port = sock.getsockname()[:2]
         url = f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"
         work = [asyncio.create_task(one) for one in (facts.follow(), logins.sweep(), server.serve(sockets=[sock]))]
-        ServerFile(url, logins.owner_key, os.getpid()).write(home)
+        ServerFile(url, logins.owner_key, os.getpid(), tls[2] if tls else "").write(home)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         log.info("the Command Center is at %s", url)
@@ -100,6 +102,7 @@ def main() -> int:
     parser.add_argument("--http", default="127.0.0.1:0")
     parser.add_argument("--tls-cert", default="")
     parser.add_argument("--tls-key", default="")
+    parser.add_argument("--tls-ca", default="")
     given = parser.parse_args()
     config = read_launch_config(home=given.home)
     home = Home(config.home)
@@ -111,7 +114,7 @@ def main() -> int:
     threading.Thread(target=_hold_leash, args=(ended,), name="qi-leash", daemon=True).start()
     try:
         sock = _bound(given.http)
-        tls = (given.tls_cert, given.tls_key) if given.tls_cert else None
+        tls = (given.tls_cert, given.tls_key, given.tls_ca) if given.tls_cert else None
         _loop(serve(home, sock, tls, ended))
     except QiError as error:
         sys.stdout.write(json.dumps(error.as_reply()) + "\n")

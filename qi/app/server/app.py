@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -127,7 +128,9 @@ async def _alive() -> dict[str, bool]:
 
 
 def _answer(error: QiError, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": error.as_reply()}, status_of(error), headers=headers)
+    # In ASCII: what somebody sent may be no text that can be encoded.
+    body = json.dumps({"error": error.as_reply()}, default=str)
+    return Response(body, status_of(error), headers=headers, media_type="application/json")
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from events.ids import new_id
 from qi.app.server.reach import Reach
-from qi.contracts.bundles import BundleInfo, BundleList, ListBundles, ListPointers, PromoteBundle
+from qi.contracts.bundles import BundleInfo, BundleList, ListBundles, ListPointers, PointerInfo, PromoteBundle
 from qi.contracts.settings import GetSettings, Patched, PatchSettings, Setting, SettingsValues
-from qi.errors import BadRequest, Conflict, QiError
+from qi.errors import BadRequest, Conflict, NotFound, QiError
 
 Scope = Annotated[str, Query(pattern="^(bundle|project|user)$", description="Layer that is changed.")]
 Name = Annotated[str, Query(max_length=200)]
@@ -93,8 +93,7 @@ def router(reach: Reach) -> APIRouter:
     @routes.get("/bundles/active")
     async def active(request: HttpRequest, response: Response) -> dict[str, Any]:
         """What production is. The ETag is the digest that a move expects."""
-        pointers = (await reach.ask(request, ListPointers())).pointers
-        found = next((one for one in pointers if one.name == "production"), None)
+        found = await _production(reach, request)
         if found is None:
             return {}
         response.headers["etag"] = f'"{found.digest}"'
@@ -119,8 +118,19 @@ def router(reach: Reach) -> APIRouter:
             if "expected" not in error.data:
                 raise
             raise PreconditionFailed(error.message, remedy=error.remedy, **error.data) from error
+        except NotFound as error:
+            # A digest that no bundle has any more is one that production does not point at, either.
+            found = await _production(reach, request)
+            if found is None or replaces in ("*", found.digest):
+                raise
+            raise PreconditionFailed("production is another bundle", expected=replaces, actual=found.digest) from error
 
     return routes
+
+
+async def _production(reach: Reach, request: HttpRequest) -> PointerInfo | None:
+    pointers = (await reach.ask(request, ListPointers())).pointers
+    return next((one for one in pointers if one.name == "production"), None)
 
 
 def _tag(found: SettingsValues) -> str:

@@ -35,6 +35,8 @@ SUBSCRIPTIONS_MOST = 100
 SUBJECTS_MOST = 1000
 """Of feeds of one socket that wait; of more the oldest is dropped."""
 CLOSE_LIMIT_S = 2.0
+REASON_LONGEST = 120
+"""Bytes that a closing frame has room for."""
 OUT, REFUSED, SLOW, FAULT = 4401, 4403, 4408, 4409
 
 
@@ -79,7 +81,7 @@ class Socket:
                 code, reason = self._closing or (1000, "")
                 try:
                     async with asyncio.timeout(CLOSE_LIMIT_S):
-                        await self._ws.close(code, reason[:100])
+                        await self._ws.close(code, reason.encode("ascii", "replace")[:REASON_LONGEST].decode())
                 except TimeoutError:
                     log.info("a window that reads nothing was let go")
                 except RuntimeError:

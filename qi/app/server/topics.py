@@ -22,6 +22,8 @@ from qi.contracts import import_all
 from qi.messages import PUBLIC, STUDIO_ONLY, TOPICS, Request
 
 PLAIN = (str, int, float, bool)
+ACTS = frozenset({"addon.ensure", "notice.read", "window.close", "window.open"})
+"""Who may read may do these, and yet they do something."""
 
 
 def router(reach: Reach) -> APIRouter:
@@ -49,7 +51,9 @@ def router(reach: Reach) -> APIRouter:
 def is_question(kind: type[Request[Any]]) -> bool:
     """Whether it changes nothing and can be written as a query."""
     fields = {field.name: hint for field, hint in _fields(kind)}
-    return "command" not in fields and kind.needs in ("read", "history.read") and all(map(_is_plain, fields.values()))
+    if kind.topic in ACTS or "command" in fields:
+        return False
+    return kind.needs in ("read", "history.read") and all(map(_is_plain, fields.values()))
 
 
 def _get(reach: Reach, kind: type[Request[Any]]) -> Callable[..., Awaitable[Any]]:

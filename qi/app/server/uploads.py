@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from qi.app.server.reach import Reach
 from qi.errors import BadRequest, Conflict, Forbidden, QiError
+from qi.home import OWNER_ONLY_FOLDER
 
 BATCH = re.compile(r"[a-z0-9]{8,40}")
 FILES_MOST = 10_000
@@ -41,7 +42,8 @@ def router(reach: Reach) -> APIRouter:
         if not BATCH.fullmatch(batch) or not _is_name(name):
             raise BadRequest("a batch is letters and digits, a file has a plain name")
         folder = reach.home.uploads / login.id / batch
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for one in (folder.parent.parent, folder.parent, folder):
+            one.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
         target = folder / name
         if target.exists() or sum(1 for _ in folder.iterdir()) >= FILES_MOST:
             raise Conflict(f"'{name}' was uploaded already, or there are too many files")

@@ -53,6 +53,7 @@ def test_a_request_is_answered_as_whoever_logged_in(server: RunningServer) -> No
         assert written.position == done["data"]["position"]
         assert (written.meta.session, written.data["reason"]) == (window.welcome["session"], "by hand")
         assert written.meta.trace
+        assert written.meta.host == server.person("ada").address
         asked = window.ask("config.get", path="qi.publish.tracker_timeout_s")
         assert asked["data"]["values"] == {"qi.publish.tracker_timeout_s": 7.5}
 

@@ -1,0 +1,65 @@
+"""`qi serve` and the server beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from qi.app import front
+from qi.home import Home
+from qi.testing.mesh import eventually
+
+QI = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
+LIMIT_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
+
+
+def test_a_served_studio_has_a_server_with_tls_which_goes_when_the_studio_is_killed(tmp_path: Path) -> None:
+    home, said = Home(tmp_path / "home"), tmp_path / "said.log"
+    with said.open("w") as words:
+        command = [*QI, "--home", str(home.root), "serve", "--http", f"0.0.0.0:{free_port()}"]
+        served = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+    try:
+        eventually(lambda: home.server_file.is_file() or served.poll() is not None, LIMIT_S)
+        assert served.poll() is None, said.read_text()
+        link = subprocess.run(
+            [*QI, "--home", str(home.root), "open", "history", "--print"], capture_output=True, text=True,
+            timeout=LIMIT_S, check=True,
+        ).stdout.strip()  # fmt: skip
+        url, _, code = link.partition("/history#code=")
+        assert url.startswith("https://localhost:")
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/healthz")
+        with httpx.Client(base_url=url, verify=front_context(home)) as browser:
+            entered = browser.post("/auth/redeem", json={"code": code}).raise_for_status().json()
+            assert "user.manage" in entered["user"]["permissions"]
+            (cookie,) = [one for one in browser.cookies.jar if one.name == "qi_refresh"]
+            assert cookie.secure
+        eventually(lambda: url in said.read_text(), LIMIT_S)
+        assert code not in said.read_text()
+        pid = json.loads(home.server_file.read_text("utf-8"))["pid"]
+        os.kill(served.pid, signal.SIGKILL)
+        eventually(lambda: not psutil.pid_exists(pid), LIMIT_S)
+        assert front.ServerFile.read(home) is None
+    finally:
+        served.kill()
+        served.wait()
+
+
+def front_context(home: Home) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(home.keys / "authority.pem"))
