@@ -90,6 +90,7 @@ class RunningServer:
         self.studio = studio
         self.front = running
         self.url = running.url
+        self._people: dict[str, Client] = {}
 
     @contextlib.contextmanager
     def client(self, user: str = "") -> Iterator[Client]:
@@ -102,6 +103,16 @@ class RunningServer:
         finally:
             made.close()
 
+    def person(self, user: str) -> Client:
+        """A browser in which somebody has logged in, the same one each time: only so many may log in a minute."""
+        if user not in self._people:
+            self._people[user] = Client(self.url).log_in(user)
+        return self._people[user].entered(self._people[user].http.post("/auth/refresh"))
+
+    def close(self) -> None:
+        for person in self._people.values():
+            person.close()
+
 
 @contextlib.contextmanager
 def start_server(studio: RunningStudio, users: Mapping[str, str] = ROLES) -> Iterator[RunningServer]:
@@ -111,7 +122,9 @@ def start_server(studio: RunningStudio, users: Mapping[str, str] = ROLES) -> Ite
         if role != "artist":
             studio.bus.request(GrantRole(name=user, role=role, command=new_id()))
     running = front.start(studio.home)
+    made = RunningServer(studio, running)
     try:
-        yield RunningServer(studio, running)
+        yield made
     finally:
+        made.close()
         running.stop()

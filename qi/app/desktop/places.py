@@ -22,6 +22,12 @@ class Place:
     height: int
 
 
+def is_seen(place: Place, screens: list[Place]) -> bool:
+    """Whether the middle of its title bar, by which it can be moved, lies on one of these screens."""
+    middle, top = place.x + place.width // 2, place.y
+    return any(s.x <= middle < s.x + s.width and s.y <= top < s.y + s.height for s in screens)
+
+
 class Places:
     """One file; what is wrong with it costs the places and nothing else."""
 
@@ -37,13 +43,11 @@ class Places:
             log.warning("%s cannot be read: windows open where they open (%s)", file, error)
 
     def of(self, name: str, screens: list[Place]) -> Place | None:
-        """Where the window was, if its title would be seen there on one of these screens."""
+        """Where the window was, if it can be seen there."""
         place = self._places.get(name)
         if place is None or place.width < SMALLEST[0] or place.height < SMALLEST[1]:
             return None
-        middle, top = place.x + place.width // 2, place.y
-        seen = any(s.x <= middle < s.x + s.width and s.y <= top < s.y + s.height for s in screens)
-        return place if seen else None
+        return place if is_seen(place, screens) else None
 
     def keep(self, name: str, place: Place) -> None:
         """Remember, and write it down. A disk that does not take it is logged."""

@@ -22,7 +22,7 @@ import webview
 
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.bridge import Bridge
-from qi.app.desktop.places import SMALLEST, Place, Places
+from qi.app.desktop.places import SMALLEST, Place, Places, is_seen
 from qi.contracts.windows import MAIN, WindowInfo
 from qi.errors import NotFound
 
@@ -74,8 +74,13 @@ class Screen:
             webview.settings["REMOTE_DEBUGGING_PORT"] = debug_port
         webview.settings["OPEN_EXTERNAL_LINKS_IN_BROWSER"] = True
         self._create(MAIN, path, "Qi", 1280, 800)
+
+        def shown() -> None:
+            self._bring_back(MAIN)
+            begun()
+
         webview.start(
-            begun, gui=cast(Any, self._backend.name), private_mode=False, storage_path=str(self._storage / "pages")
+            shown, gui=cast(Any, self._backend.name), private_mode=False, storage_path=str(self._storage / "pages")
         )  # fmt: skip
 
     def open(self, name: str, path: str | None, title: str, width: int, height: int) -> WindowInfo:
@@ -157,6 +162,16 @@ class Screen:
         window.events.closed += lambda: self._gone(name)
         window.events.loaded += lambda: window.run_js(_frame())
         return shown
+
+    def _bring_back(self, name: str) -> None:
+        """Where it was there may be no screen any more; before the toolkit ran nobody knew."""
+        window, screens = self._found(name).window, _screens()
+        place = Place(int(window.x), int(window.y), int(window.width), int(window.height))
+        if screens and not is_seen(place, screens):
+            first = screens[0]
+            window.move(
+                first.x + max(0, (first.width - place.width) // 2), first.y + max(0, (first.height - place.height) // 2)
+            )
 
     def _gone(self, name: str) -> None:
         with self._lock:

@@ -70,8 +70,8 @@ async def serve(home: Home, sock: socket.socket, tls: tuple[str, str] | None, en
         application = Application(reach, {"name": home.root.name, "version": status.version}, addons)
         config = uvicorn.Config(
             application.asgi, log_config=None, access_log=False, server_header=False, date_header=False,
-            ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, timeout_keep_alive=30,
-            timeout_graceful_shutdown=STOP_LIMIT_S, limit_concurrency=4000,
+            ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
+            timeout_keep_alive=30, timeout_graceful_shutdown=STOP_LIMIT_S, limit_concurrency=4000,
             ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
         )  # fmt: skip
         server = Server(config)

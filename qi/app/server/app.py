@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 from qi.app.server import addon_files, addon_routes, auth, media, settings_routes, stream, topics, uploads
 from qi.app.server.addon_routes import Mounted
 from qi.app.server.doors import Doors
-from qi.app.server.guard import Guard, client_of, is_own_origin, status_of
+from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
 from qi.app.server.pages import Pages
 from qi.app.server.reach import Reach, asked
 from qi.app.server.socket import REFUSED, Socket
@@ -84,7 +84,7 @@ class Application:
         self._sockets += 1
         try:
             reach = self._reach
-            await Socket(ws, reach.logins, reach.facts, reach.feeds, self._studio, "").run()
+            await Socket(ws, reach.logins, reach.facts, reach.feeds, self._studio, host_of(ws.scope)).run()
         finally:
             self._sockets -= 1
 

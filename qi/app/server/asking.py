@@ -31,7 +31,7 @@ async def ask(login: Login, topic: str, data: dict[str, Any], *, addon: str = ""
         raise BadRequest(f"'{str(topic)[:100]}' is no topic that a page may ask")
     try:
         body = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadRequest(f"this cannot be sent: {error}") from error
     if len(body) > MAX_MESSAGE_BYTES:
         raise BadRequest(f"a request of {len(body)} bytes exceeds {MAX_MESSAGE_BYTES}")

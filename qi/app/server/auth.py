@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel
 
 from qi.app.server.doors import Doors
-from qi.app.server.guard import client_of, is_own_origin
+from qi.app.server.guard import client_of, host_of, is_own_origin
 from qi.app.server.logins import ACCESS_S, CODE_S, REFRESH_S, Entered, Logins
 from qi.errors import Forbidden, Unauthenticated
 
@@ -18,7 +18,6 @@ log = logging.getLogger("qi.server")
 
 REFRESH_COOKIE, VIEW_COOKIE = "qi_refresh", "qi_view"
 """The second one opens pictures and movies, which a page names by their address alone."""
-LOOPBACK = ("127.0.0.1", "::1")
 
 
 class User(BaseModel):
@@ -85,7 +84,7 @@ def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
         _require_own(request)
         doors.log_in(client_of(request.scope), user)
         try:
-            done = await logins.by_password(user, password, _host(request))
+            done = await logins.by_password(user, password, host_of(request.scope))
         except Unauthenticated:
             doors.failed(user)
             raise
@@ -96,7 +95,7 @@ def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
     async def refresh(request: Request, response: Response) -> LoggedIn:
         _require_own(request)
         token = request.cookies.get(REFRESH_COOKIE, "")
-        return entered(request, response, await logins.by_refresh(token, _host(request)))
+        return entered(request, response, await logins.by_refresh(token, host_of(request.scope)))
 
     @routes.post("/redeem")
     async def redeem(
@@ -104,7 +103,7 @@ def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
     ) -> LoggedIn:
         _require_own(request)
         doors.log_in(client_of(request.scope), "")
-        return entered(request, response, await logins.by_code(code, _host(request)))
+        return entered(request, response, await logins.by_code(code, host_of(request.scope)))
 
     @routes.post("/code")
     async def code(request: Request) -> Code:
@@ -114,7 +113,7 @@ def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
             if not secrets.compare_digest(secret.encode(), logins.owner_key.encode()):
                 raise Unauthenticated("this is not the key of this server")
             return Code(code=logins.code(), expires_in=int(CODE_S))
-        login = await logins.of_access(bearer(request), _host(request))
+        login = await logins.of_access(bearer(request), host_of(request.scope))
         return Code(code=logins.code(login.id), expires_in=int(CODE_S))
 
     @routes.post("/logout")
@@ -122,7 +121,7 @@ def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
         _require_own(request)
         try:
             token = request.cookies.get(REFRESH_COOKIE, "")
-            done = await logins.by_refresh(token, _host(request))
+            done = await logins.by_refresh(token, host_of(request.scope))
             await logins.end(done.login.id, "you logged out")
         except Unauthenticated as error:
             log.debug("nobody was logged in: %s", error.message)
@@ -145,9 +144,3 @@ def _require_own(request: Request) -> None:
     """A cookie travels with every request of a browser; another site's page may not use it."""
     if not is_own_origin(request.scope):
         raise Forbidden("a page of another site may not ask this")
-
-
-def _host(request: Request) -> str:
-    """What events name as the host: where the client is, unless it is this very machine."""
-    address = client_of(request.scope)
-    return "" if address in LOOPBACK else address

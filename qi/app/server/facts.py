@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ log = logging.getLogger("qi.server")
 PAGE = 500
 LOOK_EVERY_S = 2.0
 BACKLOG_MOST = 100_000
+SUBJECT = re.compile(r"[A-Za-z0-9_\-]+(\.([A-Za-z0-9_\-]+|\*))*(\.>)?")
+"""What goes to the broker as it is must hold no white space and nothing else of its protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +66,25 @@ class Facts:
         """For ever: passes on what comes, and looks for what did not."""
         while True:
             try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                await self._fill()
-                continue
-            self._wake.clear()
-            while self._heard:
-                fact = self._heard.popleft()
-                if fact.position > self.position + 1:
-                    await self._fill(fact.position)
-                if fact.position == self.position + 1:
-                    self._pass_on(fact)
+                await self._follow()
+            except Exception:
+                log.exception("following the log failed")
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _follow(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._wake.wait()
+        except TimeoutError:
+            await self._fill()
+            return
+        self._wake.clear()
+        while self._heard:
+            fact = self._heard.popleft()
+            if fact.position > self.position + 1:
+                await self._fill(fact.position)
+            if fact.position == self.position + 1:
+                self._pass_on(fact)
 
     def listen(self, key: object, take: Take) -> None:
         """From now on every fact, on this thread; `take` does little."""
@@ -148,10 +158,8 @@ def checked(patterns: Any, session: str) -> tuple[str, ...]:
     if not isinstance(patterns, list) or not 0 < len(patterns) <= 50:
         raise BadRequest("name between one and fifty subjects")
     for one in patterns:
-        fits = isinstance(one, str) and len(one) <= 300 and one.startswith(
-            ("qi.event.", "qi.feed.", f"qi.session.{session}.")
-        )
-        if not fits or any(not token for token in one.split(".")):
+        fits = isinstance(one, str) and len(one) <= 300 and SUBJECT.fullmatch(one)
+        if not fits or not one.startswith(("qi.event.", "qi.feed.", f"qi.session.{session}.")):
             raise BadRequest(f"'{str(one)[:100]}' is no subject that a page may listen to")
     return tuple(patterns)
 

@@ -15,6 +15,7 @@ log = logging.getLogger("qi.server")
 
 BODY_MOST_BYTES = 1024 * 1024
 REQUEST_LIMIT_S = 120.0
+LOOPBACK = ("127.0.0.1", "::1")
 UNHURRIED = ("/events", "/uploads", "/media/")
 """Streams: they are as long as they are."""
 
@@ -101,6 +102,12 @@ def client_of(scope: Scope) -> str:
     """Address of whoever asks, as the socket has it: no header is believed."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def host_of(scope: Scope) -> str:
+    """What events name as the host: where the client is; empty when that is this very machine."""
+    address = client_of(scope)
+    return "" if address in LOOPBACK else address
 
 
 def is_own_origin(scope: Scope) -> bool:

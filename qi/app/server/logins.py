@@ -123,6 +123,9 @@ class Logins:
         if until < time.monotonic():
             raise Unauthenticated("this link was used before, or is too old", remedy="open Qi again")
         kept = self._kept.get(login)
+        if login and kept is None:
+            # Without a token it would be the owner's.
+            raise Unauthenticated("who made this link has logged out", remedy="log in again")
         participant, info, token = await asyncio.to_thread(self._join, address, "", "", kept.token if kept else "")
         return await self._enter(participant, info, token)
 
@@ -190,18 +193,31 @@ class Logins:
 
     async def sweep(self) -> None:
         """For ever: ends what the studio ended, lets go of what nobody uses."""
+        await asyncio.to_thread(self._clear_uploads)
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            now = time.monotonic()
-            for login in list(self._logins.values()):
-                if login.changed or login.seen != login.participant.bus.reconnects:
-                    await self._look_at(login)
-                elif not login.ended and now - login.used > IDLE_S:
-                    self._logins.pop(login.id, None)
-                    await asyncio.to_thread(login.participant.leave)
-            old = [kept.id for kept in self._kept.values() if kept.until < time.time()]
-            for id_ in old:
-                await self.end(id_, "the log-in has expired")
+            try:
+                await self._look_around()
+            except Exception:
+                log.exception("looking after the log-ins failed")
+
+    async def _look_around(self) -> None:
+        now = time.monotonic()
+        for login in list(self._logins.values()):
+            if login.changed or login.seen != login.participant.bus.reconnects:
+                await self._look_at(login)
+            elif not login.ended and now - login.used > IDLE_S:
+                self._logins.pop(login.id, None)
+                await asyncio.to_thread(login.participant.leave)
+        for id_ in [kept.id for kept in self._kept.values() if kept.until < time.time()]:
+            await self.end(id_, "the log-in has expired")
+
+    def _clear_uploads(self) -> None:
+        """On a thread: what log-ins left behind that ended while no server ran."""
+        if self._home.uploads.is_dir():
+            for folder in self._home.uploads.iterdir():
+                if folder.name not in self._kept:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     async def close(self) -> None:
         """Leave the mesh; what is kept stays."""

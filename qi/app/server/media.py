@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from starlette.responses import FileResponse
 
 from qi.app.server.reach import Reach, asked
 from qi.contracts.db import ListRepresentations
+from qi.contracts.tracker import Representation
 from qi.errors import NotFound
 
 SHOWN = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".mp4", ".webm", ".mov"})
@@ -29,11 +31,20 @@ def router(reach: Reach) -> APIRouter:
         found = await asked(login, ListRepresentations(project=project, version=version))
         for one in found.items:
             if one.name == representation and one.files:
-                file = Path(one.folder, one.files[0].path)
-                if file.suffix.casefold() in SHOWN and file.is_file():
+                file = await asyncio.to_thread(_shown, one)
+                if file is not None:
                     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
                     headers = {"cache-control": f"private, max-age={KEPT_S}, immutable"}
                     return FileResponse(file, media_type=kind, headers=headers)
         raise NotFound(f"version {version} has no '{representation}' that can be shown")
 
     return routes
+
+
+def _shown(found: Representation) -> Path | None:
+    """Its first file, when a browser shows such; on a thread, as disks may be far. Whatever the tracker says, nothing
+    outside of the version's folder is shown."""
+    folder = Path(found.folder).resolve()
+    file = Path(folder, found.files[0].path).resolve()
+    fits = file.is_relative_to(folder) and file.suffix.casefold() in SHOWN and file.is_file()
+    return file if fits else None

@@ -12,6 +12,7 @@ from qi.app.server.asking import ask
 from qi.app.server.auth import VIEW_COOKIE, bearer
 from qi.app.server.facts import Facts
 from qi.app.server.feeds import Feeds
+from qi.app.server.guard import host_of
 from qi.app.server.logins import Login, Logins
 from qi.checked import Checked
 from qi.home import Home
@@ -33,12 +34,12 @@ class Reach:
 
     async def login(self, request: HttpRequest) -> Login:
         """Whose request this is. Raises :class:`Unauthenticated`."""
-        return await self.logins.of_access(bearer(request), "")
+        return await self.logins.of_access(bearer(request), host_of(request.scope))
 
     async def viewer(self, request: HttpRequest) -> Login:
         """Whose picture this is going to be: by the cookie that pages cannot read, or like any request."""
         token = request.cookies.get(VIEW_COOKIE, "")
-        return await self.logins.of_access(token, "") if token else await self.login(request)
+        return await self.logins.of_access(token, host_of(request.scope)) if token else await self.login(request)
 
     async def ask(self, request: HttpRequest, message: Request[R]) -> R:
         """Ask the studio as whoever is logged in. Raises QiError."""

@@ -16,7 +16,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from qi.app.server import facts
-from qi.app.server.asking import ask
+from qi.app.server.asking import LONGEST_S, ask
 from qi.app.server.facts import Fact, Facts
 from qi.app.server.feeds import Feeds
 from qi.app.server.logins import Login, Logins
@@ -32,6 +32,9 @@ OUTBOX_BYTES = 8 * 1024 * 1024
 REQUESTS_MOST = 64
 """Of one socket under way at once."""
 SUBSCRIPTIONS_MOST = 100
+SUBJECTS_MOST = 1000
+"""Of feeds of one socket that wait; of more the oldest is dropped."""
+CLOSE_LIMIT_S = 2.0
 OUT, REFUSED, SLOW, FAULT = 4401, 4403, 4408, 4409
 
 
@@ -53,6 +56,8 @@ class Socket:
         self._frames: OrderedDict[tuple[int, str], str] = OrderedDict()
         """Of each feed the newest frame."""
         self._wake = asyncio.Event()
+        self._given_up = asyncio.Event()
+        """The reader is too slow: nothing it might still take is waited for."""
         self._requests: dict[int, asyncio.Task[None]] = {}
         self._subscriptions: dict[int, asyncio.Task[None] | None] = {}
         self._closing: tuple[int, str] | None = None
@@ -62,7 +67,7 @@ class Socket:
     async def run(self) -> None:
         """Until it is closed, by whichever side."""
         await self._ws.accept()
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        tasks = [asyncio.create_task(work) for work in (self._read(), self._write(), self._given_up.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -73,7 +78,10 @@ class Socket:
             if self._ws.client_state is WebSocketState.CONNECTED:
                 code, reason = self._closing or (1000, "")
                 try:
-                    await self._ws.close(code, reason[:100])
+                    async with asyncio.timeout(CLOSE_LIMIT_S):
+                        await self._ws.close(code, reason[:100])
+                except TimeoutError:
+                    log.info("a window that reads nothing was let go")
                 except RuntimeError:
                     log.debug("the other side closed it first")
 
@@ -92,8 +100,11 @@ class Socket:
         except TimeoutError:
             self._bye(FAULT, BadRequest("nothing was heard for too long"))
             await self._flushed()
-        except (WebSocketDisconnect, RuntimeError, KeyError):
-            return  # gone, or it sent bytes where text belongs
+        except KeyError:
+            self._bye(FAULT, BadRequest("frames are text"))
+            await self._flushed()
+        except (WebSocketDisconnect, RuntimeError):
+            return  # gone
 
     async def _take(self, frame: dict[str, Any]) -> None:
         op, id_ = frame.get("op"), frame.get("id")
@@ -140,8 +151,8 @@ class Socket:
             self._error(id_, Busy("too many requests are under way in this window", retry_ms=200))
             return
         data, wait_ms = frame.get("data") or {}, frame.get("timeout_ms") or 0
-        if not isinstance(data, dict) or not isinstance(wait_ms, (int, float)):
-            raise BadRequest("the data of a request are an object, its timeout is a number")
+        if not isinstance(data, dict) or not isinstance(wait_ms, int) or not 0 <= wait_ms <= LONGEST_S * 1000:
+            raise BadRequest("the data of a request are an object, its timeout is a number of milliseconds")
 
         async def carry_out() -> None:
             try:
@@ -183,13 +194,16 @@ class Socket:
         heard = tuple(one for one in patterns if one.startswith("qi.event."))
         others = tuple(one for one in patterns if not one.startswith("qi.event."))
 
+        login = self._logged_in()
+
         def take(fact: Fact) -> None:
-            if facts.matches(fact.subject, heard):
+            # What he may can be taken from him at any moment.
+            if login.may("read") and facts.matches(fact.subject, heard):
                 self._fact(id_, fact)
 
         try:
             if others:
-                await self._feeds.listen((self, id_), self._logged_in(), others, lambda *told: self._feed(id_, *told))
+                await self._feeds.listen((self, id_), login, others, lambda *told: self._feed(id_, *told))
             start = self._facts.position if after is None else after
             self._send({"op": "subscribed", "id": id_, "head": start})
             if heard:
@@ -200,6 +214,7 @@ class Socket:
                 self._facts.listen((self, id_), take)
         except QiError as error:
             self._subscriptions.pop(id_, None)
+            self._feeds.leave((self, id_))
             self._error(id_, error)
 
     def _unsubscribe(self, id_: int) -> None:
@@ -220,6 +235,8 @@ class Socket:
             self._put(frame)  # what is said to one session is said once
             return
         self._frames[id_, subject] = frame
+        if len(self._frames) > SUBJECTS_MOST:
+            self._frames.popitem(last=False)
         self._wake.set()
 
     # -- writing ------------------------------------------------------------------------------------------------
@@ -235,6 +252,7 @@ class Socket:
         self._out_bytes += len(text)
         if self._out_bytes > OUTBOX_BYTES and self._closing is None:
             self._closing = (SLOW, "too slow: come back and go on behind the last fact you saw")
+            self._given_up.set()
         self._wake.set()
 
     async def _write(self) -> None:
@@ -246,8 +264,6 @@ class Socket:
                     text = self._out.popleft()
                     self._out_bytes -= len(text)
                     await self._ws.send_text(text)
-                    if self._closing is not None and self._closing[0] == SLOW:
-                        return
                 if self._closing is not None:
                     return
                 now = time.monotonic()

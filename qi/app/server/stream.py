@@ -12,8 +12,9 @@ from starlette.responses import StreamingResponse
 
 from qi.app.server import facts
 from qi.app.server.facts import Fact
+from qi.app.server.logins import Login
 from qi.app.server.reach import Reach
-from qi.errors import BadRequest, Forbidden
+from qi.errors import BadRequest, Forbidden, QiError
 
 QUIET_S = 15.0
 WAITING_MOST = 5_000
@@ -41,7 +42,7 @@ def router(reach: Reach) -> APIRouter:
             raise BadRequest("a stream holds facts: qi.event.…")
         start = int(last_event_id) if last_event_id else after
         return StreamingResponse(
-            _told(reach, patterns, reach.facts.position if start is None else start),
+            _told(reach, login, patterns, reach.facts.position if start is None else start),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -49,24 +50,31 @@ def router(reach: Reach) -> APIRouter:
     return routes
 
 
-async def _told(reach: Reach, patterns: tuple[str, ...], start: int) -> AsyncIterator[str]:
+async def _told(reach: Reach, login: Login, patterns: tuple[str, ...], start: int) -> AsyncIterator[str]:
     waiting: asyncio.Queue[Fact | None] = asyncio.Queue(WAITING_MOST)
     key = object()
+
+    def end(_: QiError | None = None) -> None:
+        reach.facts.leave(key)
+        if waiting.full():
+            waiting.get_nowait()
+        waiting.put_nowait(None)
 
     def take(fact: Fact) -> None:
         if facts.matches(fact.subject, patterns):
             if waiting.full():  # a reader too slow is let go; it comes back with Last-Event-ID
-                reach.facts.leave(key)
-                waiting.get_nowait()
-                waiting.put_nowait(None)
-                return
-            waiting.put_nowait(fact)
+                end()
+            else:
+                waiting.put_nowait(fact)
 
-    yield f"retry: 1000\n: from position {start}\n\n"
-    async for fact in reach.facts.since(start, patterns):
-        yield _frame(fact)
-    reach.facts.listen(key, take)
+    login.ended.append(end)
     try:
+        yield f"retry: 1000\n: from position {start}\n\n"
+        async for fact in reach.facts.since(start, patterns):
+            if not waiting.empty():  # the log-in ended
+                return
+            yield _frame(fact)
+        reach.facts.listen(key, take)
         while True:
             try:
                 async with asyncio.timeout(QUIET_S):
@@ -74,11 +82,12 @@ async def _told(reach: Reach, patterns: tuple[str, ...], start: int) -> AsyncIte
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
-            if heard is None:
+            if heard is None or not login.may("history.read"):
                 return
             yield _frame(heard)
     finally:
         reach.facts.leave(key)
+        login.ended.remove(end)
 
 
 def _frame(fact: Fact) -> str:

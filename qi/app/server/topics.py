@@ -18,6 +18,7 @@ from fastapi import Request as HttpRequest
 
 from qi.app.server.asking import KEPT_FROM_PAGES
 from qi.app.server.reach import Reach
+from qi.contracts import import_all
 from qi.messages import PUBLIC, STUDIO_ONLY, TOPICS, Request
 
 PLAIN = (str, int, float, bool)
@@ -25,6 +26,7 @@ PLAIN = (str, int, float, bool)
 
 def router(reach: Reach) -> APIRouter:
     """The routes of one server."""
+    import_all()
     routes = APIRouter(prefix="/api", tags=["topics"])
     for topic, kind in sorted(TOPICS.items()):
         ours = kind.__module__.startswith("qi.contracts.")

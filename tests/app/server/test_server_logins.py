@@ -54,6 +54,15 @@ def test_a_code_opens_one_window_once(server: RunningServer) -> None:
         assert other.session != window.session
 
 
+def test_a_code_of_somebody_who_logged_out_opens_nothing_least_of_all_the_owners_session(server: RunningServer) -> None:
+    with server.client("ada") as ada, server.client() as window:
+        code = ada.http.post("/auth/code").raise_for_status().json()["code"]
+        ada.http.post("/auth/logout").raise_for_status()
+        refused = window.http.post("/auth/redeem", json={"code": code})
+        assert refused.status_code == 401
+        assert "logged out" in refused.json()["error"]["message"]
+
+
 def test_a_page_of_another_site_may_ask_nothing(server: RunningServer) -> None:
     with server.client("ada") as ada:
         evil = {"origin": "https://evil.example"}

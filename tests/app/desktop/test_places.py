@@ -1,0 +1,32 @@
+"""Windows come back where they were, as long as that can be seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qi.app.desktop.places import Place, Places
+
+SCREENS = [Place(0, 0, 1920, 1080), Place(1920, 0, 1280, 1024)]
+
+
+def test_a_place_is_kept_across_starts(tmp_path: Path) -> None:
+    Places(tmp_path / "desktop" / "windows.json").keep("main", Place(1950, 20, 900, 700))
+    assert Places(tmp_path / "desktop" / "windows.json").of("main", SCREENS) == Place(1950, 20, 900, 700)
+
+
+def test_a_place_whose_screen_is_gone_or_that_is_too_small_is_none(tmp_path: Path) -> None:
+    places = Places(tmp_path / "windows.json")
+    places.keep("second", Place(1950, 20, 900, 700))
+    places.keep("above", Place(10, -40, 900, 700))
+    places.keep("speck", Place(10, 10, 3, 3))
+    assert places.of("second", SCREENS[:1]) is None
+    assert [places.of(name, SCREENS) for name in ("above", "speck", "never")] == [None, None, None]
+
+
+def test_a_damaged_file_costs_the_places_and_nothing_else(tmp_path: Path) -> None:
+    for damaged in ("{not json", '["list"]', '{"main": {"x": "a"}}', '{"main": 3}'):
+        (tmp_path / "windows.json").write_text(damaged, "utf-8")
+        places = Places(tmp_path / "windows.json")
+        assert places.of("main", SCREENS) is None
+        places.keep("main", Place(1, 2, 900, 700))
+        assert Places(tmp_path / "windows.json").of("main", SCREENS) == Place(1, 2, 900, 700)
