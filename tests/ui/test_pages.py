@@ -12,9 +12,10 @@ from playwright.sync_api import expect
 
 from events.ids import new_id
 from qi.app import front
+from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle
 from qi.contracts.settings import PatchSettings, Setting
-from qi.testing.server import RunningServer
+from qi.testing.server import PASSWORD, RunningServer
 from qi.testing.studio import RunningStudio, Shot
 
 pytestmark = pytest.mark.xdist_group("ui")
@@ -93,6 +94,22 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     expect(dialog).to_contain_text("25")
     dialog.get_by_role("button", name="Use mine").click()
     expect(second.locator(f"{CRF} input")).to_have_value("25")
+
+
+def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    one = window("ada")
+    page = one.go("/settings?addon=media")
+    page.locator(f"{CRF} input").fill("33")
+    studio.bus.request(EndLogins(name="ada", reason="a lost machine", command=new_id()))
+    expect(page.get_by_text("Log in again to go on")).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_test_id("wire")).to_contain_text("Live")
+    expect(page.locator(f"{CRF} input")).to_have_value("33")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(CRF)).to_have_attribute("data-status", "overridden")
 
 
 def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., Any], studio: RunningStudio) -> None:
@@ -174,6 +191,6 @@ def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(
     asked = page.get_by_text("Log in again to go on")
     expect(page.get_by_test_id("wire").get_by_text("Live").or_(asked)).to_be_visible(timeout=30_000)
     if asked.is_visible():
-        one.page.get_by_label("Password").fill("correct horse battery")
+        one.page.get_by_label("Password").fill(PASSWORD)
         one.page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name=name)).to_be_visible(timeout=30_000)
