@@ -133,10 +133,9 @@ def start_server(studio: RunningStudio, users: Mapping[str, str] = ROLES) -> Ite
         studio.bus.request(AddUser(name=user, password=PASSWORD, command=new_id()))
         if role != "artist":
             studio.bus.request(GrantRole(name=user, role=role, command=new_id()))
-    running = front.start(studio.home)
-    made = RunningServer(studio, running)
+    made = RunningServer(studio, front.start(studio.home))
     try:
         yield made
     finally:
         made.close()
-        running.stop()
+        made.front.stop()  # which may be a later one

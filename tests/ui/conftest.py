@@ -20,9 +20,58 @@ BUILT = Path(__file__).resolve().parents[2] / "qi" / "_ui" / "index.html"
 LIMIT_MS = 15_000
 
 
+PANELS = """
+name = "panels"
+version = "1.0.0"
+title = "Panels"
+[[slots]]
+slot = "home.widget"
+title = "Weather"
+element = "panels-weather"
+script = "weather.js"
+[[slots]]
+slot = "home.widget"
+title = "Broken"
+element = "panels-broken"
+script = "broken.js"
+[[slots]]
+slot = "nav"
+title = "Dailies"
+element = "panels-dailies"
+script = "weather.js"
+"""
+WEATHER = """
+class Weather extends HTMLElement {
+    async connectedCallback() {
+        const told = await window.qi.request("db.project.list", { limit: 5 });
+        this.textContent = `${this.localName}: ${told.items.length > 0}, ${window.qi.theme}, ${window.qi.context.user}`;
+    }
+}
+customElements.define("panels-weather", Weather);
+customElements.define("panels-dailies", class extends Weather {});
+"""
+BROKEN = """
+customElements.define("panels-broken", class extends HTMLElement {
+    connectedCallback() { throw new Error("the barometer fell down"); }
+});
+"""
+
+
+def given_panels(folder: Path) -> None:
+    """An addon with a page, an element that works, and one that throws."""
+    pages = folder / "panels" / "ui_dist"
+    pages.mkdir(parents=True)
+    (folder / "panels" / "addon.toml").write_text(PANELS, "utf-8")
+    (pages / "weather.js").write_text(WEATHER, "utf-8")
+    (pages / "broken.js").write_text(BROKEN, "utf-8")
+
+
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    with start_studio(tmp_path_factory.mktemp("pages") / "home") as running:
+    folder = tmp_path_factory.mktemp("addons")
+    given_panels(folder)
+    home = tmp_path_factory.mktemp("pages") / "home"
+    with start_studio(home, environment={"QI_ADDON_PATHS": str(folder)}) as running:
         yield running
 
 

@@ -12,13 +12,15 @@ from playwright.sync_api import expect
 
 from events.ids import new_id
 from qi.app import front
+from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle
 from qi.contracts.settings import PatchSettings, Setting
-from qi.testing.server import RunningServer
+from qi.testing.server import PASSWORD, RunningServer
 from qi.testing.studio import RunningStudio, Shot
 
 pytestmark = pytest.mark.xdist_group("ui")
 
+THROWN = "the barometer fell down"
 PAGES = ["/", "/publish", "/publishes", "/history", "/settings?addon=media", "/bundles", "/addons", "/mesh", "/admin"]
 CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
@@ -54,11 +56,11 @@ def test_every_page_renders_without_a_complaint_and_is_accessible(window: Callab
         page = one.go(path)
         expect(page.locator("h1").first).to_be_attached()
         page.wait_for_load_state("networkidle")
-        expect(page.get_by_role("alert")).to_have_count(0)
+        expect(page.get_by_role("alert").filter(has_not_text=THROWN)).to_have_count(0)
         found = Axe().run(page).response["violations"]
         grave = [(path, each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in GRAVE]
         assert grave == []
-    assert one.complaints == []
+    assert [said for said in one.complaints if THROWN not in said] == []
 
 
 def test_an_artist_sees_no_page_and_no_button_that_is_not_theirs(window: Callable[..., Any]) -> None:
@@ -92,6 +94,22 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     expect(dialog).to_contain_text("25")
     dialog.get_by_role("button", name="Use mine").click()
     expect(second.locator(f"{CRF} input")).to_have_value("25")
+
+
+def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    one = window("ada")
+    page = one.go("/settings?addon=media")
+    page.locator(f"{CRF} input").fill("33")
+    studio.bus.request(EndLogins(name="ada", reason="a lost machine", command=new_id()))
+    expect(page.get_by_text("Log in again to go on")).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_test_id("wire")).to_contain_text("Live")
+    expect(page.locator(f"{CRF} input")).to_have_value("33")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(CRF)).to_have_attribute("data-status", "overridden")
 
 
 def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., Any], studio: RunningStudio) -> None:
@@ -133,6 +151,17 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     expect(causes.filter(has_text="publish.requested").last).to_be_visible()
 
 
+def test_an_addons_elements_get_the_client_and_a_broken_one_breaks_its_own_frame_only(
+    window: Callable[..., Any], shot: Shot
+) -> None:
+    page = window("root").go(f"/?project={shot.project}")
+    expect(page.locator("panels-weather")).to_have_text("panels-weather: true, dark, root")
+    expect(page.locator("[data-slot='home.widget']").filter(has_text="Broken")).to_contain_text(THROWN)
+    expect(page.get_by_role("heading", name=shot.project)).to_be_visible()
+    page.get_by_role("link", name="Dailies").click()
+    expect(page.locator("panels-dailies")).to_have_text("panels-dailies: true, dark, root")
+
+
 def test_the_palette_opens_a_page_by_keyboard(window: Callable[..., Any]) -> None:
     page = window("root").go("/")
     page.keyboard.press("Control+k")
@@ -162,6 +191,6 @@ def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(
     asked = page.get_by_text("Log in again to go on")
     expect(page.get_by_test_id("wire").get_by_text("Live").or_(asked)).to_be_visible(timeout=30_000)
     if asked.is_visible():
-        one.page.get_by_label("Password").fill("correct horse battery")
+        one.page.get_by_label("Password").fill(PASSWORD)
         one.page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name=name)).to_be_visible(timeout=30_000)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from qi.app.server import addon_routes, auth, media, settings_routes, stream, topics, uploads
+from qi.app.server import addon_files, addon_routes, auth, media, settings_routes, stream, topics, uploads
 from qi.app.server.addon_routes import Mounted
 from qi.app.server.doors import Doors
 from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
@@ -52,7 +52,7 @@ class Application:
         self.fastapi.get("/healthz", tags=["health"])(_alive)
         self.fastapi.get("/readyz", tags=["health"])(self._ready)
         self.fastapi.include_router(auth.router(reach.logins, self._doors, studio["name"]))
-        for module in (settings_routes, stream, media, uploads, topics):
+        for module in (settings_routes, stream, addon_files, media, uploads, topics):
             self.fastapi.include_router(module.router(reach))
         self.mounted: list[Mounted] = addon_routes.mount(self.fastapi, reach, addons)
 

@@ -25,8 +25,12 @@ class Pages:
 
     def __init__(self, folder: Path = BUILT) -> None:
         self._folder = folder.resolve()
+
+    @property
+    def _index(self) -> str:
+        """As it is now: a build while the server runs gives its files other names."""
         index = self._folder / "index.html"
-        self._index = index.read_text("utf-8") if index.is_file() else ""
+        return index.read_text("utf-8") if index.is_file() else ""
 
     @property
     def policy(self) -> str:
@@ -41,7 +45,8 @@ class Pages:
 
     def answer(self, path: str) -> Response:
         """A file of the build, or the page. Raises :class:`NotFound` for an asset that is not there."""
-        if not self._index:
+        index = self._index
+        if not index:
             return HTMLResponse(NOT_BUILT, 503)
         file = (self._folder / path.lstrip("/")).resolve()
         if file.is_file() and file.is_relative_to(self._folder) and file.name != "index.html" and file.name[0] != ".":
@@ -49,4 +54,4 @@ class Pages:
             return FileResponse(file, headers={"cache-control": kept})
         if Path(path).suffix:
             raise NotFound(f"there is no {path}")
-        return HTMLResponse(self._index, headers={"cache-control": "no-cache"})
+        return HTMLResponse(index, headers={"cache-control": "no-cache"})

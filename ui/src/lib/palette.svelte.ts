@@ -31,6 +31,27 @@ class Palette {
 	}
 }
 
+/** How well a text fits what somebody typed: the smaller the better; null when it does not. */
+export function fit(typed: string, title: string, hint = ''): number | null {
+	const [said, wanted] = [title.toLowerCase(), typed.trim().toLowerCase()];
+	if (!wanted) return 0;
+	if (said === wanted) return 0;
+	if (said.startsWith(wanted)) return 1;
+	if (said.split(/[\s/_.-]+/).some((word) => word.startsWith(wanted))) return 2;
+	if (said.includes(wanted)) return 3;
+	return wanted.split(/\s+/).every((word) => `${said} ${hint.toLowerCase()}`.includes(word)) ? 4 : null;
+}
+
+/** The best of each group; a better tier goes before, within one the order stays. */
+export function best<T extends { group: string; title: string; hint: string }>(typed: string, all: T[], most: number): Map<string, T[]> {
+	const ranked = all
+		.map((one) => ({ one, rank: fit(typed, one.title, one.hint) }))
+		.filter((each): each is { one: T; rank: number } => each.rank !== null)
+		.sort((a, b) => a.rank - b.rank)
+		.slice(0, most);
+	return Map.groupBy(ranked.map((each) => each.one), (one) => one.group);
+}
+
 const ofProject = (one: Project): Found => ({
 	id: `project ${one.id}`, group: 'Projects', title: one.name, hint: 'project', href: `/?project=${encodeURIComponent(one.name)}`
 });

@@ -15,6 +15,8 @@ export interface Filter {
 export const NO_FILTER: Filter = { category: '', type: '', user: '', stream: '', trace: '', since: 0, until: 0, text: '' };
 const WINDOW = 200;
 const KEPT_WINDOWS = 40;
+/** Who drags the scroll bar through a million events wants those where it comes to rest. */
+const REST_MS = 50;
 
 /**
  * The log, newest first, in windows that are read when they come into view.
@@ -33,6 +35,7 @@ export class Rows {
 	#windows = $state.raw(new Map<number, LogEvent[]>());
 	#asked = new Set<number>();
 	#run = 0;
+	#rest: ReturnType<typeof setTimeout> | undefined;
 
 	constructor(private readonly filter: () => Filter) {}
 
@@ -75,7 +78,10 @@ export class Rows {
 		}
 		const newest = Math.floor((this.head - first - 1) / WINDOW);
 		const oldest = Math.floor((this.head - last - 1) / WINDOW);
-		for (let one = Math.max(0, oldest); one <= newest; one++) if (!this.#asked.has(one)) void this.#window(one);
+		clearTimeout(this.#rest);
+		this.#rest = setTimeout(() => {
+			for (let one = Math.max(0, oldest); one <= newest; one++) if (!this.#asked.has(one)) void this.#window(one);
+		}, REST_MS);
 	}
 
 	async older() {
@@ -115,6 +121,7 @@ export class Rows {
 			this.#windows = new Map([...kept, [index, page.events]]);
 			this.#asked = new Set(this.#windows.keys());
 			this.head = Math.max(this.head, page.head);
+			this.error = null;
 		} catch (error) {
 			this.#asked.delete(index);
 			this.error = asQiError(error);

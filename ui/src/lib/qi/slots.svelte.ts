@@ -20,13 +20,14 @@ export interface Contribution {
 const ELEMENT = /^[a-z][a-z0-9]*(-[a-z0-9]+)+$/;
 const FILE = /^[\w-]+(\/[\w-]+)*\.m?js$/;
 
+/** The version that this window's bundle pins, not another one. */
 function read(addon: AddonRun, told: { [key: string]: Json }): Contribution | null {
-	const slot = String(told.slot ?? told.name ?? '') as SlotName;
+	const slot = String(told.slot ?? '') as SlotName;
 	const element = String(told.element ?? '');
-	const script = String(told.script ?? told.entry ?? 'index.js');
+	const script = String(told.script ?? '');
 	if (!SLOTS.includes(slot) || !ELEMENT.test(element) || !FILE.test(script)) return null;
 	const title = String(told.title ?? addon.title ?? addon.name);
-	return { addon: addon.name, slot, element, title, script: `/addons/${addon.name}/ui/${script}` };
+	return { addon: addon.name, slot, element, title, script: `/media/addons/${addon.bundle}/${addon.name}/${script}` };
 }
 
 class Slots {

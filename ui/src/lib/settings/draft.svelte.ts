@@ -1,4 +1,3 @@
-import { SvelteMap } from 'svelte/reactivity';
 import type { Json } from '#lib/contracts.ts';
 import { qi, type QiError } from '#lib/qi/client.svelte.ts';
 import { commandId } from '#lib/qi/live.svelte.ts';
@@ -13,43 +12,65 @@ export interface Where {
 	amends: { pointer: string; digest: string } | null;
 }
 
-/** What somebody changed and did not save yet. A field reads its own path only, so that a keystroke touches one field. */
+/** One path's part of a draft. */
+class Cell {
+	touched = $state(false);
+	wish = $state.raw<Wish>(undefined);
+	/** Why it cannot be saved; empty when it can. */
+	fault = $state('');
+}
+
+/** What somebody changed and did not save yet. A field reads its own cell only, so that a keystroke touches one field. */
 export class Draft {
-	readonly wishes = new SvelteMap<string, Wish>();
-	readonly faults = new SvelteMap<string, string>();
+	size = $state(0);
+	faults = $state(0);
+	#cells = new Map<string, Cell>();
 	/** Revision of the scope when the first change was made. */
 	#began: number | null = null;
 
-	get size() {
-		return this.wishes.size;
+	/** A path's cell; it may be asked for before anything was changed. */
+	at(path: string): Cell {
+		let cell = this.#cells.get(path);
+		if (!cell) this.#cells.set(path, (cell = new Cell()));
+		return cell;
+	}
+
+	get paths(): string[] {
+		return [...this.#cells].filter(([, cell]) => cell.touched).map(([path]) => path);
 	}
 
 	set(path: string, wish: Wish, revision: number, fault = '') {
 		this.#began ??= revision;
-		this.wishes.set(path, wish);
-		if (fault) this.faults.set(path, fault);
-		else this.faults.delete(path);
+		const cell = this.at(path);
+		if (!cell.touched) this.size += 1;
+		this.faults += Number(fault !== '') - Number(cell.fault !== '');
+		cell.touched = true;
+		cell.wish = wish;
+		cell.fault = fault;
 	}
 
 	drop(path: string) {
-		this.wishes.delete(path);
-		this.faults.delete(path);
-		if (!this.wishes.size) this.#began = null;
+		const cell = this.at(path);
+		if (!cell.touched) return;
+		this.faults -= Number(cell.fault !== '');
+		this.size -= 1;
+		cell.touched = false;
+		cell.wish = undefined;
+		cell.fault = '';
+		if (!this.size) this.#began = null;
 	}
 
 	clear() {
-		this.wishes.clear();
-		this.faults.clear();
-		this.#began = null;
+		for (const path of this.paths) this.drop(path);
 	}
 
 	/** After a conflict was decided: what is known now is what is meant. */
 	rebase(revision: number) {
-		if (this.wishes.size) this.#began = revision;
+		if (this.size) this.#began = revision;
 	}
 
 	async save(where: Where, reason: string) {
-		const wishes = [...this.wishes];
+		const wishes = this.paths.map((path) => [path, this.at(path).wish] as const);
 		const settings = wishes.filter(([, value]) => value !== undefined).map(([path, value]) => ({ path, value: value ?? null }));
 		const unset = wishes.filter(([, value]) => value === undefined).map(([path]) => path);
 		const common = { settings, unset, reason, command: commandId() };
