@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 
 from qi.app.broker import Broker
 from qi.testing.mesh import Mesh
@@ -15,6 +16,13 @@ def broker() -> Iterator[Broker]:
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The one driver of browsers of this test process: a second one finds its loop taken."""
+    with sync_playwright() as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
 from qi.testing.fixtures import frames, qi, shot
 from qi.testing.server import PASSWORD, RunningServer, start_server
@@ -84,16 +84,15 @@ def server(studio: RunningStudio) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("there is no Chromium here")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, as in a container.
-        flags = ["--no-sandbox"] if os.getuid() == 0 else []
-        made = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield made
-        made.close()
+    # Chromium's sandbox does not work for root, as in a container.
+    flags = ["--no-sandbox"] if os.getuid() == 0 else []
+    made = playwright.chromium.launch(executable_path=chromium, args=flags)
+    yield made
+    made.close()
 
 
 class Window:

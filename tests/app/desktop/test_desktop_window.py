@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from playwright.sync_api import Playwright
 
 from qi.app import front
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
@@ -27,8 +28,8 @@ COMMAND = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; 
 LIMIT_S = 40.0
 
 needs_qt = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy", "playwright"))),
-    reason="the window is shown by pywebview with Qt, and driven by Playwright: pip install 'qi-pipeline[desktop]'",
+    not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy"))),
+    reason="the window is shown by pywebview with Qt: pip install 'qi-pipeline[desktop]'",
 )
 
 
@@ -70,11 +71,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
 
 
 @needs_qt
-def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(studio: RunningStudio, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
+    studio: RunningStudio, playwright: Playwright, tmp_path: Path
+) -> None:
     home = studio.home.root
-    with desktop(home, tmp_path / "log") as (process, port), sync_playwright() as playwright:
+    with desktop(home, tmp_path / "log") as (process, port):
         browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}", no_defaults=True)
         (page,) = browser.contexts[0].pages
         page.wait_for_selector("nav", timeout=LIMIT_S * 1000)
