@@ -19,10 +19,11 @@
     title = "Make a contact sheet"
     topic = "review.contact_sheet"
 
-    [[windows]]
+    [[windows]]                         # a custom element in a window of its own
     name = "player"
     title = "Player"
-    page = "player.html"                # below ui_dist/
+    element = "qi-player"
+    script = "player.js"                # below ui_dist/, which defines it
 
     [[slots]]
     slot = "nav"
@@ -94,6 +95,7 @@ def _inside(text: str) -> str:
 
 Range = Annotated[str, Field(max_length=200), AfterValidator(_range)]
 Page = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_inside)]
+Element = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$", max_length=80)]
 Title = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -112,11 +114,12 @@ class Command(_Said):
 
 
 class Window(_Said):
-    """A window of its own, which shows a page of the addon."""
+    """A custom element in a window of its own; the command palette offers it."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,18}$")]
     title: Title
-    page: Page
+    element: Element
+    script: Page
     width: Annotated[int, Field(ge=200, le=8000)] = 1000
     height: Annotated[int, Field(ge=150, le=8000)] = 700
 
@@ -126,7 +129,7 @@ class Slot(_Said):
 
     slot: Literal[SLOTS]  # type: ignore[valid-type]
     title: Title
-    element: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$", max_length=80)]
+    element: Element
     script: Page
 
 

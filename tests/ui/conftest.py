@@ -34,6 +34,16 @@ slot = "home.widget"
 title = "Broken"
 element = "panels-broken"
 script = "broken.js"
+[[commands]]
+title = "Tap the barometer"
+topic = "panels.tap"
+[[windows]]
+name = "radar"
+title = "Radar"
+element = "panels-dailies"
+script = "weather.js"
+width = 500
+height = 400
 [[slots]]
 slot = "nav"
 title = "Dailies"
@@ -50,6 +60,24 @@ class Weather extends HTMLElement {
 customElements.define("panels-weather", Weather);
 customElements.define("panels-dailies", class extends Weather {});
 """
+TAP = """
+from qi.actor import handles
+from qi.addon import Addon
+from qi.messages import Request, message
+
+@message
+class Tapped:
+    text: str
+
+@message
+class Tap(Request[Tapped], topic="panels.tap", needs="read"):
+    pass
+
+class Panels(Addon):
+    @handles(Tap)
+    def tap(self, _: Tap) -> Tapped:
+        return Tapped(text=f"It rises, {self.caller.user}")
+"""
 BROKEN = """
 customElements.define("panels-broken", class extends HTMLElement {
     connectedCallback() { throw new Error("the barometer fell down"); }
@@ -58,10 +86,11 @@ customElements.define("panels-broken", class extends HTMLElement {
 
 
 def given_panels(folder: Path) -> None:
-    """An addon with a page, an element that works, and one that throws."""
+    """An addon with a command, a window, a page, an element that works, and one that throws."""
     pages = folder / "panels" / "ui_dist"
     pages.mkdir(parents=True)
     (folder / "panels" / "addon.toml").write_text(PANELS, "utf-8")
+    (folder / "panels" / "addon.py").write_text(TAP, "utf-8")
     (pages / "weather.js").write_text(WEATHER, "utf-8")
     (pages / "broken.js").write_text(BROKEN, "utf-8")
 

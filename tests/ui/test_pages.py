@@ -174,6 +174,31 @@ def test_the_palette_opens_a_page_by_keyboard(window: Callable[..., Any]) -> Non
     page.wait_for_url("**/mesh")
 
 
+def test_the_palette_runs_an_addons_command_and_opens_its_window(window: Callable[..., Any]) -> None:
+    one = window("root")
+    page = one.go("/")
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("barometer")
+    page.get_by_role("option", name=re.compile("Tap the barometer")).click()
+    expect(page.get_by_text("It rises, root")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("radar")
+    with one.context.expect_page() as opened:
+        page.get_by_role("option", name=re.compile("Open Radar")).click()
+    radar = opened.value
+    expect(radar.locator("panels-dailies")).to_have_text("panels-dailies: true, dark, root")
+    expect(radar.get_by_role("navigation", name="Pages")).to_have_count(0)
+
+
+def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], studio: RunningStudio) -> None:
+    page = window("root").go("/mesh")
+    page.get_by_role("button", name="Restart notices").click()
+    cell = page.get_by_role("cell", name="notices")
+    row = page.get_by_role("table", name="Actors").get_by_role("row").filter(has=cell)
+    expect(row).to_contain_text("running")
+    expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
+
+
 def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(
     window: Callable[..., Any], studio: RunningStudio, server: RunningServer
 ) -> None:

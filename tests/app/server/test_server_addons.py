@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from qi.contracts.db import ListProducts, ListRepresentations, ListVersions
 from qi.testing.server import RunningServer
+
+pytestmark = pytest.mark.xdist_group("server")
 
 
 def test_routes_of_addons_ask_as_whoever_asks_them(server: RunningServer) -> None:

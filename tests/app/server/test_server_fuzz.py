@@ -14,6 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from qi.app.server.socket import FAULT, OUT
 from qi.testing.server import RunningServer, Socket
 
+pytestmark = pytest.mark.xdist_group("server")
+
 TEXTS = st.text(max_size=20) | st.sampled_from(["config.get", "qi.event.>", "qi.feed.*", "", "\x00", "\ud800"])
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
 ANYTHING = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4))

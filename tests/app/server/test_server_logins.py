@@ -11,6 +11,8 @@ from qi.contracts.session import ListSessions
 from qi.testing.mesh import eventually
 from qi.testing.server import RunningServer
 
+pytestmark = pytest.mark.xdist_group("server")
+
 
 def test_a_log_in_is_a_session_of_its_own_on_the_mesh(server: RunningServer) -> None:
     with server.client("ada") as ada:

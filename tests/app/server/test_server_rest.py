@@ -14,6 +14,8 @@ from qi.app.server.pages import Pages
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import RunningServer
 
+pytestmark = pytest.mark.xdist_group("server")
+
 PATH = "qi.publish.plugin_timeout_s"
 
 

@@ -19,6 +19,8 @@ from qi.app import front
 from qi.home import Home
 from qi.testing.mesh import eventually
 
+pytestmark = pytest.mark.xdist_group("server")
+
 QI = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
 LIMIT_S = 60
 

@@ -19,6 +19,8 @@ from qi.testing.mesh import eventually
 from qi.testing.server import PASSWORD, Client, RunningServer, Socket
 from qi.wire import Message
 
+pytestmark = pytest.mark.xdist_group("server")
+
 
 def change(server: RunningServer, times: int, *, size: int = 0) -> list[str]:
     """So many events of the user `owner`'s settings; their reasons."""

@@ -20,6 +20,20 @@ export interface Contribution {
 const ELEMENT = /^[a-z][a-z0-9]*(-[a-z0-9]+)+$/;
 const FILE = /^[\w-]+(\/[\w-]+)*\.m?js$/;
 
+/** A window of an addon's own: one of its elements, and how large it likes to be. */
+export interface AddonWindow extends Contribution {
+	name: string;
+	width: number;
+	height: number;
+}
+
+/** A request to an addon without anything to fill in. */
+export interface AddonCommand {
+	addon: string;
+	title: string;
+	topic: string;
+}
+
 /** The version that this window's bundle pins, not another one. */
 function read(addon: AddonRun, told: { [key: string]: Json }): Contribution | null {
 	const slot = String(told.slot ?? '') as SlotName;
@@ -33,13 +47,23 @@ function read(addon: AddonRun, told: { [key: string]: Json }): Contribution | nu
 class Slots {
 	all = $state.raw<Contribution[]>([]);
 	addons = $state.raw<AddonRun[]>([]);
+	windows = $state.raw<AddonWindow[]>([]);
+	commands = $state.raw<AddonCommand[]>([]);
 
 	async refresh() {
 		const told = await qi.request('addon.status', {});
 		this.addons = told.addons;
-		this.all = told.addons
-			.filter((one) => one.status === 'enabled')
-			.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []));
+		const enabled = told.addons.filter((one) => one.status === 'enabled');
+		this.all = enabled.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []));
+		this.windows = enabled.flatMap((addon) =>
+			addon.windows.flatMap((said) => {
+				const one = read(addon, { ...said, slot: 'nav' });
+				return one ? [{ ...one, name: String(said.name), width: Number(said.width), height: Number(said.height) }] : [];
+			})
+		);
+		this.commands = enabled.flatMap((addon) =>
+			addon.commands.map((said) => ({ addon: addon.name, title: String(said.title), topic: String(said.topic) }))
+		);
 	}
 
 	of(slot: SlotName) {
