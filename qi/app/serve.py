@@ -25,6 +25,8 @@ from qi.home import Home
 log = logging.getLogger("qi.serve")
 
 LOG_FILE = "studio.jsonl"
+LINGERS_S = 6.0
+"""So long, and a little more, a studio outlives the command that started it."""
 
 
 def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume: bool, on_ready: str = "") -> None:
@@ -32,7 +34,7 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     home = Home(config.home)
     home.make()
     logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=lives == "served")
-    studio = Studio(config, lives)
+    studio = Studio(config, lives, waits_s=LINGERS_S if lives == "served" else 0.0)
 
     def end(_: int, __: FrameType | None) -> None:
         studio.end()

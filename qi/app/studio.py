@@ -83,8 +83,12 @@ CORE: tuple[type[Actor], ...] = (
 class Studio:
     """One studio of this process. `lives` says whether it waits to be stopped or goes with its last client."""
 
-    def __init__(self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served") -> None:
+    def __init__(
+        self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served", *, waits_s: float = 0.0
+    ) -> None:
+        """`waits_s` is how long another studio of this home may take to end: one that a command started lingers."""
         self.config = config
+        self._waits_s = waits_s
         self.home = Home(config.home)
         self.lives = lives
         self.stage = "starting"
@@ -105,7 +109,7 @@ class Studio:
         self.home.make()
         try:
             # The operating system releases it when its holder dies.
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=self._waits_s)
         except Timeout as error:
             raise Conflict(
                 f"a studio runs in {self.home.root} already",
