@@ -18,9 +18,9 @@ def broker() -> Iterator[Broker]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """The one driver of browsers of this test process: a second one finds its loop taken."""
+    """The driver of browsers. While it is there this thread's event loop is its own, so it goes with its module."""
     with sync_playwright() as made:
         yield made
 
