@@ -39,11 +39,15 @@ from qi.core_settings import CORE, CoreSettings
 from qi.deciding import Ledger
 from qi.errors import Invalid, NotFound, QiError
 from qi.home import Home
+from qi.importing import within
 from qi.messages import Done
 from qi.reading import open_reader
 from qi.settings import defaults_of, json_schema, load_schema, rules_of, secret_paths
 from qi.settings.fitting import fit
 from qi.settings.overrides import Migrations, load_migrations
+
+LOAD_LIMIT_S = 3.0
+"""For the settings of one addon: while they are loaded nobody else is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +195,9 @@ class Addons(Actor):
         if digest not in self._schemas:
             folder = self._home.code / digest
             self._blobs.checkout(Digest(digest), folder)
-            model = load_schema(folder, name, digest)
-            self._schemas[digest] = None if model is None else Schema(
-                model, defaults_of(model), read_addon(folder).version, load_migrations(folder, name, digest)
-            )  # fmt: skip
+            self._schemas[digest] = within(
+                LOAD_LIMIT_S, f"the settings of '{name}'", lambda: _loaded(folder, name, digest)
+            )
         return self._schemas[digest]
 
     def _info(self, record: AddonRecord) -> AddonInfo:
@@ -208,6 +211,13 @@ class Addons(Actor):
             problem=record.problem or self._problems.get(record.name, ""),
             contributes=record.contributes,
         )
+
+
+def _loaded(folder: Path, name: str, digest: str) -> Schema | None:
+    model = load_schema(folder, name, digest)
+    if model is None:
+        return None
+    return Schema(model, defaults_of(model), read_addon(folder).version, load_migrations(folder, name, digest))
 
 
 def _as_it_is(one: StoredValue) -> FittedValue:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
-from qi.errors import QiError
+from qi.errors import DeadlineExceeded, QiError
+
+T = TypeVar("T")
 
 
 def import_file(path: Path, module: str) -> ModuleType:
@@ -23,3 +30,25 @@ def import_file(path: Path, module: str) -> ModuleType:
         sys.modules.pop(module, None)
         raise QiError(f"{path.name} does not load: {type(error).__name__}: {error}", file=str(path)) from error
     return made
+
+
+def within(limit_s: float, what: str, work: Callable[[], T]) -> T:
+    """What `work` returns or raises, as long as that takes no longer. Raises :class:`DeadlineExceeded`.
+
+    For code of others, which may hang: a thread cannot be ended, so one that is late is left behind.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="qi-import", daemon=True).start()
+    try:
+        return done.result(limit_s)
+    except Late as error:
+        if done.done():
+            raise
+        raise DeadlineExceeded(f"{what} did not load within {limit_s:.0f} s") from error

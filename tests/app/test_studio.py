@@ -131,6 +131,8 @@ def test_addons_that_do_not_load_are_reported_and_stop_nobody(tmp_path: Path) ->
     )
     addon(more, "misset")
     (more / "misset" / "settings.py").write_text("1 / 0\n", "utf-8")
+    addon(more, "dreams")
+    (more / "dreams" / "settings.py").write_text("import time\ntime.sleep(600)\n", "utf-8")
     addon(
         more,
         "fine",
@@ -145,13 +147,14 @@ def test_addons_that_do_not_load_are_reported_and_stop_nobody(tmp_path: Path) ->
         found = {run.name: run for run in studio.bus.request(GetAddons()).addons}
         assert {name: run.status for name, run in found.items()} == {
             "broken": "failed", "leaving": "failed", "odd": "failed", "quits": "failed", "misset": "failed",
-            "fine": "enabled", "local": "enabled", "media": "enabled",
+            "dreams": "failed", "fine": "enabled", "local": "enabled", "media": "enabled",
         }  # fmt: skip
         assert [found[name].stage for name in ("fine", "local", "media")] == ["started", "started", "registered"]
         assert "SyntaxError" in found["broken"].problem
         status = studio.bus.request(GetStatus())
-        assert len(status.problems) == 5
-        for name in ("broken", "leaving", "odd", "quits", "misset"):
+        assert len(status.problems) == 6
+        assert "did not load within" in found["dreams"].problem
+        for name in ("broken", "leaving", "odd", "quits", "misset", "dreams"):
             assert [problem for problem in status.problems if f"'{name}'" in problem]
         studio.given_project()
 
