@@ -81,14 +81,26 @@ class Front:
             headers={"authorization": f"Qi-Key {self._key}", "content-type": "application/json"},
         )  # fmt: skip
         try:
-            trusted = ssl.create_default_context()
-            if self._ca:
-                trusted.load_verify_locations(self._ca)
-            with urllib.request.urlopen(request, timeout=ASK_LIMIT_S, context=trusted) as answer:
+            with urllib.request.urlopen(request, timeout=ASK_LIMIT_S, context=self._trusted()) as answer:
                 code = json.loads(answer.read())["code"]
         except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
             raise Unavailable(f"the server at {self.url} gives no link: {error}") from error
         return f"{self.url}{path}#code={code}"
+
+    def answers(self) -> bool:
+        """Whether it is there: after a power cut its file may name a process that is somebody else's by now."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=ASK_LIMIT_S, context=self._trusted()):
+                return True
+        except OSError as error:
+            log.info("the server at %s does not answer: %s", self.url, error)
+            return False
+
+    def _trusted(self) -> ssl.SSLContext:
+        trusted = ssl.create_default_context()
+        if self._ca:
+            trusted.load_verify_locations(self._ca)
+        return trusted
 
     def wait(self) -> None:
         """Until the server ends, or somebody interrupts."""
@@ -175,7 +187,7 @@ def find(home: Home) -> Front:
 def front_of(home: Home) -> Iterator[Front]:
     """The server that runs, or one for the length of a block."""
     file = ServerFile.read(home)
-    if file is not None:
+    if file is not None and Front(file).answers():
         yield Front(file)
         return
     front = start(home)

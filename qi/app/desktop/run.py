@@ -25,7 +25,7 @@ from qi.app.front import Front, front_of
 from qi.app.join import session
 from qi.app.launch import LaunchConfig
 from qi.contracts.windows import MAIN, OpenWindow
-from qi.errors import QiError, Unavailable
+from qi.errors import Unavailable
 from qi.home import Home
 from qi.session.participant import Participant
 
@@ -65,12 +65,12 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
             return
         try:
             with session(config, acts=True, kind="desktop") as participant, front_of(home) as front:
-                Session(home, participant, backend, front).run(path)
+                Sitting(home, participant, backend, front).run(path)
         finally:
             lock.release()
 
 
-class Session:
+class Sitting:
     """From the first window to the last."""
 
     def __init__(self, home: Home, participant: Participant, backend: Backend, front: Front) -> None:
@@ -130,12 +130,3 @@ class Session:
 
     def _ended_from_outside(self, _: int, __: FrameType | None) -> None:
         threading.Thread(target=lambda: self.quit(asks=False), name="qi-quit", daemon=True).start()
-
-
-def is_window_possible() -> str:
-    """Empty, or why no window can be shown here."""
-    try:
-        choose()
-    except QiError as error:
-        return error.message
-    return ""

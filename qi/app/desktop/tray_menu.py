@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from events.record import now
 from qi.actor import every, listens
 from qi.app.desktop.tray import Item, Tray
 from qi.bus import Bus
@@ -17,6 +18,8 @@ from qi.session.actor import SessionActor
 log = logging.getLogger("qi.desktop")
 
 NAMED_MOST = 5
+FAILED_SHOWN_US = 24 * 3600 * 1_000_000
+"""Older failures are for the page of publishes: an icon that is always red tells nothing."""
 LOOK_EVERY_S = 30.0
 """An announcement can be lost; the menu is right again after this."""
 
@@ -70,7 +73,8 @@ class TrayMenu(SessionActor):
         return list(self.request(ListPublishes(state="running", user=self._me(), limit=NAMED_MOST)).publishes)
 
     def _failed(self) -> list[PublishInfo]:
-        return list(self.request(ListPublishes(failed=True, user=self._me(), limit=NAMED_MOST)).publishes)
+        found = self.request(ListPublishes(failed=True, user=self._me(), limit=NAMED_MOST)).publishes
+        return [one for one in found if one.finished_at > now() - FAILED_SHOWN_US]
 
     def _offers(self) -> list[Item]:
         """Commands of addons that ask for a place in the tray: each opens the palette at it."""

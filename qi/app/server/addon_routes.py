@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -23,18 +22,8 @@ from qi.importing import import_file
 log = logging.getLogger("qi.server")
 
 
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """What became of one file of routes."""
-
-    addon: str
-    file: str
-    problem: str = ""
-    """Empty when it serves."""
-
-
-def mount(app: FastAPI, reach: Reach, addons: Sequence[AddonRun]) -> list[Mounted]:
-    """Add the routes of these addons; never raises."""
+def mount(app: FastAPI, reach: Reach, addons: Sequence[AddonRun]) -> None:
+    """Add the routes of these addons; never raises. What cannot be served is in the log."""
 
     async def logged_in(request: HttpRequest) -> None:
         request.state.qi_login = await reach.login(request)
@@ -43,16 +32,13 @@ def mount(app: FastAPI, reach: Reach, addons: Sequence[AddonRun]) -> list[Mounte
         if request.headers.get("authorization"):
             await logged_in(request)
 
-    found = []
     for run in addons:
         for file, guard in (("public", perhaps), ("private", logged_in)):
             path = Path(run.folder, "api", f"{file}.py")
             if run.status == "enabled" and path.is_file():
                 problem = _mounted(app, run, path, Depends(guard))
-                found.append(Mounted(run.name, f"api/{path.name}", problem))
                 if problem:
                     log.warning("the routes of the addon '%s' (%s) are not served: %s", run.name, path.name, problem)
-    return found
 
 
 def _mounted(app: FastAPI, run: AddonRun, path: Path, guard: object) -> str:

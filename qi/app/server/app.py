@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,7 +15,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from qi.app.server import addon_files, addon_routes, auth, media, settings_routes, stream, topics, uploads
-from qi.app.server.addon_routes import Mounted
 from qi.app.server.doors import Doors
 from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
 from qi.app.server.pages import Pages
@@ -24,7 +22,6 @@ from qi.app.server.reach import Reach, asked
 from qi.app.server.socket import REFUSED, Socket
 from qi.contracts.hosting import AddonRun
 from qi.errors import Busy, Invalid, NotFound, QiError
-from qi.messages import Request
 from qi.web import asker
 
 log = logging.getLogger("qi.server")
@@ -44,17 +41,15 @@ class Application:
         self._doors = Doors()
         self._sockets = 0
         self._pages = pages = Pages()
-        self.fastapi = FastAPI(
-            title="Qi", version=studio["version"], docs_url=None, redoc_url=None, lifespan=_lifespan
-        )
+        self.fastapi = FastAPI(title="Qi", version=studio["version"], docs_url=None, redoc_url=None)
         self._errors()
         self.fastapi.add_api_websocket_route("/ws", self._socket)
         self.fastapi.get("/healthz", tags=["health"])(_alive)
         self.fastapi.get("/readyz", tags=["health"])(self._ready)
-        self.fastapi.include_router(auth.router(reach.logins, self._doors, studio["name"]))
+        self.fastapi.include_router(auth.router(reach.logins, self._doors, studio["name"], _provider(addons)))
         for module in (settings_routes, stream, addon_files, media, uploads, topics):
             self.fastapi.include_router(module.router(reach))
-        self.mounted: list[Mounted] = addon_routes.mount(self.fastapi, reach, addons)
+        addon_routes.mount(self.fastapi, reach, addons)
 
         @self.fastapi.get("/{path:path}", include_in_schema=False)
         async def page(path: str) -> Response:
@@ -112,14 +107,15 @@ class Application:
 
         @app.middleware("http")
         async def around(request: HttpRequest, call_next: Any) -> Any:
-            asker.set(_ask)
+            asker.set(asked)
             if request.url.path.startswith(SHARED) and request.headers.get("sec-fetch-mode") == "navigate":
                 return self._pages.answer("/")
             return await call_next(request)
 
 
-async def _ask(login: Any, message: Request[Any], addon: str) -> Any:
-    return await asked(login, message, addon=addon)
+def _provider(addons: Sequence[AddonRun]) -> str:
+    """Who knows the passwords, in words for the log-in page."""
+    return next((one.title or one.name for one in addons if "auth" in one.roles and one.status == "enabled"), "")
 
 
 async def _alive() -> dict[str, bool]:
@@ -131,8 +127,3 @@ def _answer(error: QiError, headers: dict[str, str] | None = None) -> Response:
     # In ASCII: what somebody sent may be no text that can be encoded.
     body = json.dumps({"error": error.as_reply()}, default=str)
     return Response(body, status_of(error), headers=headers, media_type="application/json")
-
-
-@asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield

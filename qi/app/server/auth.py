@@ -58,8 +58,8 @@ Name = Annotated[str, Body(min_length=1, max_length=200)]
 Password = Annotated[str, Body(min_length=1, max_length=1024)]
 
 
-def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
-    """The routes of one server."""
+def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRouter:
+    """The routes of one server; `studio` and `provider` are names for people."""
     routes = APIRouter(prefix="/auth", tags=["auth"])
 
     def entered(request: Request, response: Response, done: Entered) -> LoggedIn:
@@ -77,7 +77,7 @@ def router(logins: Logins, doors: Doors, studio: str) -> APIRouter:
 
     @routes.get("/form")
     async def form() -> Form:
-        return Form(studio=studio, provider="", fields=["user", "password"])
+        return Form(studio=studio, provider=provider, fields=["user", "password"])
 
     @routes.post("/login")
     async def login(request: Request, response: Response, user: Name, password: Password) -> LoggedIn:

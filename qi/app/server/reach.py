@@ -46,7 +46,7 @@ class Reach:
         return await asked(await self.login(request), message)
 
 
-async def asked(login: Login, message: Request[R], *, addon: str = "") -> R:
+async def asked(login: Login, message: Request[R], addon: str = "") -> R:
     """Ask the studio, or an addon, as this log-in. Raises QiError."""
     data: dict[str, Any] = json.loads(_codec.encode(message))
     kind: Any = type(message)

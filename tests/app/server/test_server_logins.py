@@ -94,6 +94,8 @@ def test_headers_and_bounds_hold(server: RunningServer) -> None:
         too_much = nobody.http.post("/auth/login", content=b"{" + b" " * 2_000_000)
         assert too_much.status_code == 400
         assert nobody.http.get("/healthz").json() == {"alive": True}
+        form = nobody.http.get("/auth/form").json()
+        assert (form["provider"], form["fields"]) == ("Users and a production tracker in files", ["user", "password"])
         assert nobody.http.get("/readyz").json()["ready"] is True
         for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/.source-hash"):
             assert "root:" not in nobody.http.get(path).text
