@@ -37,6 +37,7 @@ from qi.contracts.addons import (
 from qi.contracts.log import AppendEvents
 from qi.core_settings import CORE, CoreSettings
 from qi.deciding import Ledger
+from qi.disk_errors import named_by_caller
 from qi.errors import Invalid, NotFound, QiError
 from qi.home import Home
 from qi.importing import within
@@ -93,7 +94,9 @@ class Addons(Actor):
 
     @handles(InstallAddon)
     def install(self, message: InstallAddon) -> AddonInfo:
-        file = Path(message.file)
+        with named_by_caller(message.file) as file:
+            if not file.is_file():
+                raise NotFound(f"there is no file {file}")
         with TemporaryDirectory(dir=self._home.runs, prefix=".install-") as scratch:
             record = unpack(file, Path(scratch) / "addon")
             digest = self._blobs.put_tree(record.folder)

@@ -23,6 +23,7 @@ from qi.contracts import db as contract
 from qi.contracts.db import AskTracker, CreateProject, UseDb
 from qi.contracts.log import AppendEvents
 from qi.contracts.tracker import Project
+from qi.disk_errors import named_by_caller
 from qi.errors import Conflict, NotFound
 from qi.home import Home
 from qi.messages import Done, Request, to_addon
@@ -85,6 +86,7 @@ class Db(Actor):
         if not message.root:
             self._home.projects.mkdir(exist_ok=True)
             return replace(message, root=str(self._home.projects))
-        if not Path(message.root).is_dir():
-            raise NotFound(f"the root {message.root} is not there", remedy="make the folder, or mount the disk")
+        with named_by_caller(message.root) as root:
+            if not root.is_dir():
+                raise NotFound(f"the root {message.root} is not there", remedy="make the folder, or mount the disk")
         return message

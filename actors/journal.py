@@ -27,6 +27,7 @@ from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
 from qi.bus import Bus
 from qi.contracts.log import AppendEvents, BackupLog, LogBackup, LogWriter, RecordOwn, WhoWrites
+from qi.disk_errors import named_by_caller
 from qi.errors import Busy, Conflict, Forbidden, NotFound, Unavailable
 from qi.home import Home
 
@@ -88,11 +89,11 @@ class Journal(Actor):
 
     @handles(BackupLog)
     def backup(self, message: BackupLog) -> Future[LogBackup]:
-        target = Path(message.path)
-        if target.exists():
-            raise Conflict(f"{target} exists already", remedy="a backup never overwrites; name a new file")
-        if not target.parent.is_dir():
-            raise NotFound(f"the folder {target.parent} does not exist")
+        with named_by_caller(message.path) as target:
+            if target.exists():
+                raise Conflict(f"{target} exists already", remedy="a backup never overwrites; name a new file")
+            if not target.parent.is_dir():
+                raise NotFound(f"the folder {target.parent} does not exist")
         return self._backups.submit(self._copy, target)
 
     def _copy(self, target: Path) -> LogBackup:

@@ -78,6 +78,8 @@ def unpack(file: Path, folder: Path) -> AddonRecord:
             _require_bounds(file, entries)
             for entry in entries:
                 _lay_out(archive, entry, folder)
+    except FileExistsError as error:
+        raise Invalid(f"{file.name} holds a name twice") from error
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise Invalid(f"{file} is no package of an addon: {error}") from error
     record = read_addon(folder)

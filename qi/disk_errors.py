@@ -6,8 +6,11 @@ Pure standard library; without `sqlite3` and `apsw` too, whose errors are told b
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from qi.errors import QiError
+from qi.errors import Invalid, QiError
 
 ROOM = "make room there"
 MOUNTED = "see that the disk is mounted and its server answers"
@@ -27,16 +30,21 @@ SAID = {
     errno.ENOTCONN: ("the disk is gone", MOUNTED),
     errno.EIO: ("the disk cannot be read or written", MOUNTED),
     errno.ENAMETOOLONG: ("the name is too long for the disk", SHORTER),
+    errno.ENOTDIR: ("what it should lie in is no folder", "name a folder"),
     errno.ELOOP: ("its links lead in a circle", "put a file or folder in the place of the link"),
 }
 """Error number → what it means, what to do."""
+
+MISNAMED = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
+"""The path alone is to blame, on any disk in any state."""
 
 _SQLITE = {8: errno.EROFS, 10: errno.EIO, 13: errno.ENOSPC, 14: errno.ENOENT}
 """Primary result code (READONLY, IOERR, FULL, CANTOPEN) → the error number that means the same."""
 
 
 def disk_error(error: BaseException) -> QiError | None:
-    """`error` as a user may read it, with `path` and `errno` where they are known; None when no disk is to blame."""
+    """`error` as a user may read it, with `path` and `errno` where they are known; None when no disk is to blame.
+    :class:`Invalid` where it is the name alone."""
     if isinstance(error, OSError):
         number, path = error.errno, str(error.filename or "")
     else:
@@ -46,7 +54,24 @@ def disk_error(error: BaseException) -> QiError | None:
         return None
     why, remedy = SAID[number]
     what = f"'{path}' cannot be used" if path else "a file cannot be used"
-    return QiError(f"{what}: {why}", remedy=remedy, path=path, errno=errno.errorcode[number])
+    kind = Invalid if number in MISNAMED else QiError
+    return kind(f"{what}: {why}", remedy=remedy, path=path, errno=errno.errorcode[number])
+
+
+@contextmanager
+def named_by_caller(path: str) -> Iterator[Path]:
+    """Around a look at a path that whoever asks has named. It begins at the root, for he does not know the folder this
+    process runs in; and what the disk says of it is :class:`Invalid` input, no fault of whoever answers."""
+    named = Path(path)
+    if not named.is_absolute():
+        raise Invalid(f"'{path}' does not say where it lies", remedy="name the whole path, from the root", path=path)
+    try:
+        yield named
+    except OSError as error:
+        known = disk_error(error)
+        if known is None:
+            raise
+        raise Invalid(known.message, remedy=known.remedy, **known.data) from error
 
 
 def _is_apsws(error: BaseException) -> bool:

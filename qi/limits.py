@@ -59,8 +59,8 @@ Name = Annotated[str, Text(200)]
 Prose = Annotated[str, Text(10_000)]
 """A comment, a reason, a note."""
 
-PathText = Annotated[str, Text(4096)]
-"""A path or pattern on disk."""
+PathText = Annotated[str, Text(4096, r"^[^\x00]*$")]
+"""A path or pattern on disk, where no name holds a null character."""
 
 PageSize = Annotated[int, Span(1, 1000)]
 """How many items one reply may hold at most."""

@@ -1,0 +1,81 @@
+"""The API as its own description draws it: what that allows, and what it forbids, is never the server's fault."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.config import SchemathesisConfig
+from schemathesis.generation import GenerationMode
+
+from qi.testing.server import RunningServer
+
+pytestmark = pytest.mark.xdist_group("server")
+
+EXAMPLES = int(os.environ.get("QI_API_EXAMPLES", "3"))
+"""Of each operation, asked by somebody who may do everything. A larger number is a longer search."""
+SLOW = {"/api/bundle/check": 5}
+"""Each answer starts a process: only so large a part is asked."""
+LEFT_OUT = ("/api/studio/stop", "/api/studio/restart", "/auth/logout")
+"""After these there is nobody left to ask."""
+SEED = 20
+LIMIT_S = 30.0
+
+
+def test_nothing_that_the_description_allows_or_forbids_is_answered_with_a_fault(server: RunningServer) -> None:
+    root = server.person("root")
+    described = schemathesis.openapi.from_dict(root.http.get("/openapi.json").json(), config=SchemathesisConfig())
+    faults: dict[str, str] = {}
+    answered: dict[str, set[int]] = defaultdict(set)
+    with requests.Session() as session:
+        for made in described.get_all_operations():
+            operation = made.ok()
+            if operation.path in LEFT_OUT:
+                continue
+            headers = {"authorization": f"Bearer {server.person('root').access}"}
+            cases = operation.as_strategy() | operation.as_strategy(GenerationMode.NEGATIVE)
+
+            @seed(SEED)
+            @settings(
+                max_examples=max(1, EXAMPLES // SLOW.get(operation.path, 1)),
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=cases)
+            def ask(case: schemathesis.Case) -> None:
+                sent = case.as_transport_kwargs(base_url=server.url, headers=headers)  # noqa: B023 - asked at once
+                # Of an answer that is a stream only the beginning is read.
+                with session.request(**sent, stream=True, timeout=LIMIT_S) as answer:
+                    answered[case.operation.path] |= {answer.status_code}
+                    if answer.status_code == 500:
+                        faults[case.operation.label] = f"{case.as_curl_command()[:500]}: {answer.text[:500]}"
+
+            ask()
+    assert faults == {}
+    # What was asked was understood, and not only refused at the door.
+    assert sum(200 in codes for codes in answered.values()) > 20
+    assert [path for path, codes in answered.items() if 429 in codes and not path.startswith("/auth/")] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/" + "x" * 300, "the name is too long for the disk"),
+        ("/etc/hostname/below", "does not exist"),
+        ("/proc/self/cwd/\0", "the request is not valid"),
+        ("backup.db", "does not say where it lies"),
+    ],
+)
+def test_a_path_that_no_disk_takes_is_a_fault_of_whoever_named_it(server: RunningServer, path: str, said: str) -> None:
+    http = server.person("root").http
+    install = http.post("/api/addon/install", json={"file": path})
+    create = http.post("/api/db/project/create", json={"name": "named", "root": path})
+    backup = http.post("/api/log/backup", json={"path": path})
+    assert {answer.status_code for answer in (install, create, backup)} <= {404, 422}, (install.text, backup.text)
+    assert said in backup.json()["error"]["message"]
