@@ -174,6 +174,39 @@ def test_the_palette_opens_a_page_by_keyboard(window: Callable[..., Any]) -> Non
     page.wait_for_url("**/mesh")
 
 
+# What the list shows before anybody else has had a turn: nothing was asked of the studio for it.
+AT_ONCE = """(typed) => {
+    const input = document.querySelector("[role=dialog] input");
+    input.value = typed;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    return Promise.resolve().then(() => [...document.querySelectorAll("[role=option]")].map((one) => one.textContent));
+}"""
+
+
+def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studio_knows_and_leads_there(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    known = studio.given_project("Palette known", entity="seq077/sh7700")
+    page = window("root").go("/")
+    page.keyboard.press("Control+k")
+    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("Palette known"))
+    page.get_by_placeholder("Go to, do, find…").fill("palette kn")
+    expect(option).to_be_visible()
+    assert any(known.project in text for text in page.evaluate(AT_ONCE, "palette known"))
+    assert page.evaluate(AT_ONCE, "media.thumb")[0].startswith("media.thumb")
+    page.get_by_placeholder("Go to, do, find…").fill("sh7700")
+    page.get_by_role("option", name="sh7700").click()
+    page.wait_for_url("**/?project=Palette%20known&entity=seq077%2Fsh7700")
+
+    # A setting by its path: shown on its page, and ready to be changed.
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("media.fps")
+    page.keyboard.press("Enter")
+    row = page.locator('[data-setting="media.fps"]')
+    expect(row).to_be_in_viewport()
+    expect(row.locator("#setting-media\\.fps")).to_be_focused()
+
+
 def test_the_palette_runs_an_addons_command_and_opens_its_window(window: Callable[..., Any]) -> None:
     one = window("root")
     page = one.go("/")

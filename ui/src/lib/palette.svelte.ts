@@ -1,6 +1,8 @@
 import type { BundleInfo, Entity, Project, PublishInfo } from './contracts';
 import { work } from './context.svelte';
 import { qi } from './qi/client.svelte';
+import { slots } from './qi/slots.svelte';
+import { leaves, type Leaf, type Schema } from './settings/schema';
 
 export interface Found {
 	id: string;
@@ -10,24 +12,55 @@ export interface Found {
 	href: string;
 }
 
-/** What the palette knows without asking anybody: filled when it is opened, so that the first keystroke has answers. */
+const PROJECTS_ASKED = 8;
+const REST_MS = 120;
+
+/** What is known here answers a keystroke at once; what only the studio knows joins it when it comes. */
 class Palette {
 	open = $state(false);
-	found = $state.raw<Found[]>([]);
+	#known = $state.raw<{ [kind: string]: Found[] }>({});
+	found = $derived(Object.values(this.#known).flat());
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#asked = '';
+	#projects: string[] = [];
 
-	async fill() {
-		const [projects, publishes, bundles, entities] = await Promise.allSettled([
-			qi.request('db.project.list', { limit: 100 }),
-			qi.request('publish.list', { limit: 60 }),
-			qi.request('bundle.list', {}),
-			work.project ? qi.request('db.entity.list', { project: work.project, parent: null, limit: 500 }) : undefined
-		]);
-		this.found = [
-			...(projects.status === 'fulfilled' ? projects.value.items.map(ofProject) : []),
-			...(entities.status === 'fulfilled' && entities.value ? entities.value.items.map(ofEntity) : []),
-			...(bundles.status === 'fulfilled' ? bundles.value.bundles.map(ofBundle) : []),
-			...(publishes.status === 'fulfilled' ? publishes.value.publishes.map(ofPublish) : [])
-		];
+	/** After a log-in, and whenever it is opened: each kind is there as soon as it comes, and no kind waits for another. */
+	fill() {
+		this.#keep('projects', async () => {
+			const { items } = await qi.request('db.project.list', { limit: 100 });
+			this.#projects = items.map((one) => one.name);
+			return items.map(ofProject);
+		});
+		this.#keep('entities', async () => (work.project ? await entities(work.project, '', 500) : []));
+		this.#keep('bundles', async () => (await qi.request('bundle.list', {})).bundles.map(ofBundle));
+		this.#keep('publishes', async () => (await qi.request('publish.list', { limit: 200 })).publishes.map(ofPublish));
+		this.#keep('settings', async () => {
+			const addons = slots.addons.filter((one) => one.status === 'enabled' && one.contributes.includes('settings'));
+			return (await Promise.all(['qi', ...addons.map((one) => one.name)].map(settings))).flat();
+		});
+	}
+
+	/** Shots and assets that were not fetched yet, once somebody rests while he types. */
+	search(text: string) {
+		clearTimeout(this.#timer);
+		const wanted = text.trim();
+		if (wanted.length < 2 || wanted === this.#asked) return;
+		this.#timer = setTimeout(() => {
+			this.#asked = wanted;
+			const where = this.#projects.filter((name) => name !== work.project).slice(0, PROJECTS_ASKED);
+			this.#keep('asked', async () => {
+				const some = (await Promise.all([work.project, ...where].map((name) => (name ? entities(name, wanted, 20) : [])))).flat();
+				const here = new Set((this.#known.entities ?? []).map((one) => one.id));
+				return some.filter((one) => !here.has(one.id));
+			});
+		}, REST_MS);
+	}
+
+	#keep(kind: string, load: () => Promise<Found[]>) {
+		load().then(
+			(some) => (this.#known = { ...this.#known, [kind]: some }),
+			() => undefined // what was known before stays; the page of such things says why they cannot be had
+		);
 	}
 }
 
@@ -52,12 +85,31 @@ export function best<T extends { group: string; title: string; hint: string }>(t
 	return Map.groupBy(ranked.map((each) => each.one), (one) => one.group);
 }
 
+async function entities(project: string, text: string, limit: number): Promise<Found[]> {
+	const { items } = await qi.request('db.entity.list', { project, parent: null, text, limit });
+	return items.map((one) => ofEntity(project, one));
+}
+
+/** Each value of an addon's settings by its path; an addon whose schema cannot be had has none. */
+async function settings(addon: string): Promise<Found[]> {
+	try {
+		const told = await qi.request('config.schema', { addon });
+		return leaves(told.schema as Schema, addon, {}).map(ofSetting);
+	} catch {
+		return []; // its page says what is wrong with it
+	}
+}
+
+const ofSetting = (one: Leaf): Found => ({
+	id: `setting ${one.path}`, group: 'Settings', title: one.path, hint: [...one.under, one.title].join(' / '),
+	href: `/settings?addon=${encodeURIComponent(one.path.split('.')[0] ?? '')}&scope=${one.scopes.includes('user') ? 'user' : (one.scopes[0] ?? 'bundle')}&path=${encodeURIComponent(one.path)}`
+});
 const ofProject = (one: Project): Found => ({
 	id: `project ${one.id}`, group: 'Projects', title: one.name, hint: 'project', href: `/?project=${encodeURIComponent(one.name)}`
 });
-const ofEntity = (one: Entity): Found => ({
-	id: `entity ${one.id}`, group: 'Shots and assets', title: one.path, hint: one.kind,
-	href: `/?project=${encodeURIComponent(work.project)}&entity=${encodeURIComponent(one.path)}`
+const ofEntity = (project: string, one: Entity): Found => ({
+	id: `entity ${one.id}`, group: 'Shots and assets', title: one.path, hint: project === work.project ? one.kind : project,
+	href: `/?project=${encodeURIComponent(project)}&entity=${encodeURIComponent(one.path)}`
 });
 const ofBundle = (one: BundleInfo): Found => ({
 	id: `bundle ${one.id}`, group: 'Bundles', title: one.name, hint: one.pointers.join(', ') || one.state,
