@@ -58,19 +58,24 @@ def _write_addon(folder: Path) -> None:
     (folder / "settings.py").write_text("\n".join(lines) + "\n")
 
 
+def given_log(home: Home, events: int) -> None:
+    """A home with a log of so many events of others, and the index of them."""
+    home.make()
+    shutil.copy(big_log(events), home.events)
+    with SqliteReader(home.events) as reader:
+        HeadFile(home.keys).write(reader.head())
+        # The index is made once in a studio's life; that takes longer than a start may.
+        views = Views(home.views)
+        views.catch_up(HistoryIndex(), reader)
+        views.close()
+
+
 @contextmanager
 def studio(events: int) -> Iterator[Studio]:
     """A studio in this process, over a log of so many events of others; its actors speak over its broker."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder, "home"))
-        home.make()
-        shutil.copy(big_log(events), home.events)
-        with SqliteReader(home.events) as reader:
-            HeadFile(home.keys).write(reader.head())
-            # The index is made once in a studio's life; that takes longer than a start may.
-            views = Views(home.views)
-            views.catch_up(HistoryIndex(), reader)
-            views.close()
+        given_log(home, events)
         _write_addon(Path(folder, "addons", "fields"))
         made = Studio(read_launch_config(home=home.root, addon_paths=(Path(folder, "addons"),)))
         made.start(resume=False)

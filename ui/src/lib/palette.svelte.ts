@@ -75,14 +75,14 @@ export function fit(typed: string, title: string, hint = ''): number | null {
 	return wanted.split(/\s+/).every((word) => `${said} ${hint.toLowerCase()}`.includes(word)) ? 4 : null;
 }
 
-/** The best of each group; a better tier goes before, within one the order stays. */
+/** The best of each group, so that none crowds out another; a better tier goes before, within one the order stays. */
 export function best<T extends { group: string; title: string; hint: string }>(typed: string, all: T[], most: number): Map<string, T[]> {
 	const ranked = all
 		.map((one) => ({ one, rank: fit(typed, one.title, one.hint) }))
 		.filter((each): each is { one: T; rank: number } => each.rank !== null)
-		.sort((a, b) => a.rank - b.rank)
-		.slice(0, most);
-	return Map.groupBy(ranked.map((each) => each.one), (one) => one.group);
+		.sort((a, b) => a.rank - b.rank);
+	const groups = Map.groupBy(ranked.map((each) => each.one), (one) => one.group);
+	return new Map([...groups].map(([group, some]) => [group, some.slice(0, most)]));
 }
 
 async function entities(project: string, text: string, limit: number): Promise<Found[]> {

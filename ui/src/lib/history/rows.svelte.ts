@@ -115,12 +115,18 @@ export class Rows {
 		this.#asked.add(index);
 		const run = this.#run;
 		try {
-			const page = await qi.request('log.read', { after: index * WINDOW, limit: WINDOW });
-			if (run !== this.#run) return;
+			const events: LogEvent[] = [];
+			for (let more = true; more && events.length < WINDOW; ) {
+				// A reply is cut where it gets too large.
+				const page = await qi.request('log.read', { after: index * WINDOW + events.length, limit: WINDOW - events.length });
+				if (run !== this.#run) return;
+				events.push(...page.events);
+				more = page.more;
+				this.head = Math.max(this.head, page.head);
+			}
 			const kept = [...this.#windows].slice(-KEPT_WINDOWS);
-			this.#windows = new Map([...kept, [index, page.events]]);
+			this.#windows = new Map([...kept, [index, events]]);
 			this.#asked = new Set(this.#windows.keys());
-			this.head = Math.max(this.head, page.head);
 			this.error = null;
 		} catch (error) {
 			this.#asked.delete(index);

@@ -1,0 +1,185 @@
+"""`python scripts/tour.py [PICTURE…]`: the pictures of docs/tour.md, of a studio in a scratch home, in Chromium.
+
+The frames are the demo's own. ImageMagick, where it is there, makes the pictures small.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from rich.console import Console
+
+from events.ids import new_id
+from qi.app.demo import render
+from qi.contracts.bundles import CreateBundle, PromoteBundle
+from qi.contracts.db import AddNote, ChangeTask, ChangeVersion, CreateEntity, ListEntities, ListTasks, ListVersions
+from qi.contracts.secrets import StoreSecret
+from qi.contracts.settings import PatchSettings, Setting
+from qi.testing.server import PASSWORD, start_server
+from qi.testing.studio import RunningStudio, Shot, start_studio
+
+PICTURES = Path(__file__).resolve().parents[1] / "docs" / "tour"
+SIZE = (1440, 900)
+MOST_BYTES = 150_000
+LIMIT_MS = 20_000
+PROJECT = "Lighthouse"
+SHOTS = ("seq010/sh0100", "seq010/sh0110", "seq010/sh0120", "seq020/sh0200", "seq020/sh0210")
+SHOT = f"/?project={PROJECT}&entity=seq010/sh0100"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One picture: a page, and what is done on it first."""
+
+    picture: str
+    path: str
+    do: Callable[[Page], None] = lambda page: None
+    light: bool = False
+    logged_in: bool = True
+
+
+def _publish(page: Page) -> None:
+    frames = sorted(Path(os.environ["QI_TOUR_FRAMES"]).glob("lighthouse.*.exr"))[:8]
+    page.get_by_label("Files to publish").set_input_files(frames)
+    page.get_by_label("Shot or asset").select_option(SHOTS[1])
+    page.get_by_label("Product").fill("beauty")
+    expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile("####"))
+    page.wait_for_load_state("networkidle")
+
+
+def _failed(page: Page) -> None:
+    page.get_by_text("failed", exact=True).first.click()
+    page.locator("section[aria-label=Publish]").wait_for()
+
+
+def _event(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("publish.registered")).first.click()
+    page.get_by_role("region", name="What the event says").wait_for()
+
+
+def _typed(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").type("beau", delay=80)
+    page.get_by_role("dialog").get_by_role("option").nth(2).wait_for()
+
+
+STOPS = (
+    Stop("login", "/", logged_in=False),
+    Stop("home", f"/?project={PROJECT}"),
+    Stop("shot", SHOT),
+    Stop("publish", "/publish", _publish),
+    Stop("publishes", "/publishes"),
+    Stop("failed", "/publishes", _failed),
+    Stop("history", "/history"),
+    Stop("event", "/history?type=publish.*", _event),
+    Stop("settings", "/settings?addon=media&scope=user"),
+    Stop("bundles", "/bundles"),
+    Stop("addons", "/addons"),
+    Stop("mesh", "/mesh"),
+    Stop("admin", "/admin"),
+    Stop("palette", "/", _typed),
+    Stop("shot-light", SHOT, light=True),
+    Stop("failed-light", "/publishes", _failed, light=True),
+)
+
+
+def given(studio: RunningStudio, frames: Path) -> None:
+    """A studio in the middle of its work."""
+    shots = [studio.given_project(PROJECT, entity=SHOTS[0])]
+    for path in SHOTS[1:]:
+        studio.bus.request(CreateEntity(project=PROJECT, path=path, tasks=("comp", "light"), command=new_id()))
+        shots.append(Shot(PROJECT, path))
+    ask = studio.bus.request
+    ask(CreateBundle(name="haze", dev=True, reason="a look at the new haze", command=new_id()))
+    good = str(frames / "lighthouse.####.exr")
+    broken = frames.parent / "broken"
+    shutil.copytree(frames, broken)
+    next(broken.glob("lighthouse.1010.exr")).unlink()
+    torn = str(broken / "lighthouse.####.exr")
+    wanted = ((0, good, "beauty"), (1, good, "beauty"), (0, good, "plate"), (2, torn, "beauty"), (0, good, "beauty"))
+    for number, sources, product in wanted:
+        shot = shots[number]
+        studio.finished(studio.publish(shot, [sources], product=product, comment="first look"), timeout_s=120)
+    for version in ask(ListVersions(project=PROJECT)).items[:1]:
+        ask(ChangeVersion(project=PROJECT, version=version.id, approval="approved", command=new_id()))
+    for entity in ask(ListEntities(project=PROJECT)).items:
+        if entity.path == SHOTS[0]:
+            note = "The beam is lovely. A little more haze at the horizon, please."
+            ask(AddNote(project=PROJECT, target=entity.id, text=note, command=new_id()))
+    for task, status in zip(ask(ListTasks(project=PROJECT)).items, ("in progress", "review", "todo"), strict=False):
+        ask(ChangeTask(project=PROJECT, task=task.id, status=status, assignees=("root",), command=new_id()))
+    ask(StoreSecret(name="farm-key", value="not shown", command=new_id()))
+    for path, value, why in (("media.review_crf", 14, "a better movie"), ("media.fps", 25.0, "television")):
+        setting = Setting(path=path, value=value)
+        ask(PatchSettings(scope="user", target="root", settings=(setting,), reason=why, command=new_id()))
+    ask(CreateBundle(name="winter", reason="for the winter shoot", command=new_id()))
+    ask(PromoteBundle(bundle="winter", pointer="staging", reason="everybody please try it", command=new_id()))
+
+
+def visit(browser: Browser, url: str, stops: tuple[Stop, ...]) -> None:
+    """Take the pictures."""
+    context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce")
+    context.set_default_timeout(LIMIT_MS)
+    page = context.new_page()
+    for stop in sorted(stops, key=lambda one: one.logged_in):
+        if stop.logged_in and page.get_by_label("Password").count():
+            page.get_by_label("User").fill("root")
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Log in").click()
+            page.get_by_test_id("wire").get_by_text("Live").wait_for()
+        page.goto(url + stop.path)
+        if stop.logged_in:
+            page.get_by_test_id("wire").get_by_text("Live").wait_for()
+        else:
+            page.get_by_label("Password").wait_for()
+        page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", "light" if stop.light else "dark")
+        page.wait_for_load_state("networkidle")
+        stop.do(page)
+        page.wait_for_load_state("networkidle")
+        page.evaluate("() => document.fonts.ready.then(() => true)")
+        page.wait_for_function("() => [...document.images].every((one) => one.complete)")
+        page.evaluate("() => document.activeElement instanceof HTMLInputElement || document.activeElement.blur()")
+        keep(page.screenshot(), PICTURES / f"{stop.picture}.png")
+    context.close()
+
+
+def keep(picture: bytes, file: Path) -> None:
+    """With a palette of 256 colours, so that it is small."""
+    file.write_bytes(picture)
+    if convert := shutil.which("magick") or shutil.which("convert"):
+        small = ["-strip", "+dither", "-colors", "256", "-define", "png:compression-level=9", f"PNG8:{file}"]
+        subprocess.run([convert, str(file), *small], check=True)
+    size = file.stat().st_size
+    sys.stderr.write(f"{file.name}  {size // 1000} kB\n")
+    if size > MOST_BYTES:
+        raise SystemExit(f"{file} has {size} bytes: install ImageMagick, which makes pictures small")
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="qi-tour-") as folder:
+        frames = Path(folder, "frames")
+        render(frames, Console(stderr=True))
+        os.environ["QI_TOUR_FRAMES"] = str(frames)
+        with start_studio(Path(folder, "lighthouse")) as studio:
+            people = {"root": "admin", "ada": "artist", "kim": "artist", "lin": "lead"}
+            with start_server(studio, people) as server, sync_playwright() as driver:
+                given(studio, frames)
+                flags = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+                browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+                visit(browser, server.url, tuple(stop for stop in STOPS if stop.picture in wanted or not wanted))
+                browser.close()
+
+
+if __name__ == "__main__":
+    main()
