@@ -112,13 +112,20 @@ class Sitting:
 
         bus = self._participant.bus
         Desktop.start(bus, screen=self._screen)
-        self._tray = tray_for(self._backend, self._show)
+        self._tray = tray_for(self._backend, self._toggle)
         if self._tray.there:
             TrayMenu.start(bus, tray=self._tray, show=self._show, leave=self.quit)
         log.info("windows by %s, %s", self._backend.toolkit, "with a tray" if self._tray.there else "without a tray")
 
     def _show(self, path: str | None = None) -> None:
         self._screen.open(MAIN, path, "Qi", 1280, 800)
+
+    def _toggle(self) -> None:
+        """A click on the icon hides the main window, or brings it back."""
+        if any(window.name == MAIN and window.shown for window in self._screen.windows()):
+            self._screen.hide(MAIN)
+        else:
+            self._show()
 
     def _closing(self, name: str) -> bool:
         """Whether a window may go. The last one is hidden where a tray brings it back; else closing it is quitting."""

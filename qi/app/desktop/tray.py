@@ -1,10 +1,11 @@
-"""The icon in the tray, behind one small interface: Qt's own with Qt, none where there is no tray.
+"""The icon in the tray, behind one small interface: Qt's own with Qt, pystray elsewhere, none where there is no tray.
 
 Without a tray a window is never hidden: nobody could get it back.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -59,10 +60,15 @@ class NoTray:
 def tray_for(backend: Backend, activated: Callable[[], None]) -> Tray:
     """The tray of this desktop; any thread but the main one, while windows are shown. `activated` is called in a
     thread of its own when the icon is clicked."""
-    if backend.toolkit != "qt":
-        log.info("no tray: only Qt's is supported, and %s shows the windows", backend.toolkit)
+    if backend.toolkit == "qt":
+        tray: Tray = QtTray(activated)
+    elif importlib.util.find_spec("pystray"):
+        from qi.app.desktop.other_tray import PystrayTray
+
+        tray = PystrayTray(activated)
+    else:
+        log.info("no tray: %s shows the windows, and pystray is not installed", backend.toolkit)
         return NoTray()
-    tray = QtTray(activated)
     if not tray.there:
         log.info("no tray: this desktop has none")
         return NoTray()
@@ -96,7 +102,7 @@ class QtTray:
         self._menu = QMenu()
         self._icon.setContextMenu(self._menu)
         clicked = QSystemTrayIcon.ActivationReason.Trigger
-        self._icon.activated.connect(lambda reason: _apart(self._activated) if reason == clicked else None)
+        self._icon.activated.connect(lambda reason: apart(self._activated) if reason == clicked else None)
         self._icon.show()
         return True
 
@@ -106,7 +112,7 @@ class QtTray:
             entry = self._menu.addAction(item.title)
             entry.setEnabled(item.chosen is not None)
             if item.chosen is not None:
-                entry.triggered.connect(lambda _=False, chosen=item.chosen: _apart(chosen))
+                entry.triggered.connect(lambda _=False, chosen=item.chosen: apart(chosen))
         self._icon.setIcon(_icon(badge, alarm=alarm))
         self._icon.setToolTip(f"Qi: {badge}" if badge else "Qi")
 
@@ -146,7 +152,7 @@ def _write(painter: Any, text: str, place: Any, pixels: int, weight: Any) -> Non
     painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
 
-def _apart(work: Callable[[], None]) -> None:
+def apart(work: Callable[[], None]) -> None:
     """pywebview's calls wait for the thread that shows, so they must not be made on it."""
     threading.Thread(target=work, name="qi-tray", daemon=True).start()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +18,17 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import ImageColor
 from playwright.sync_api import Playwright
+from tray_host import display, tray_host
 
 from qi.app import front
+from qi.app.desktop import tray
+from qi.app.desktop.backend import Backend
+from qi.app.desktop.other_tray import PystrayTray
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
 from qi.home import Home
+from qi.testing.images import write_sequence
 from qi.testing.mesh import eventually
 from qi.testing.studio import RunningStudio, start_studio
 
@@ -30,6 +38,11 @@ LIMIT_S = 40.0
 needs_qt = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy"))),
     reason="the window is shown by pywebview with Qt: pip install 'qi-pipeline[desktop]'",
+)
+
+
+needs_screen = pytest.mark.skipif(
+    not all(map(shutil.which, ("Xvfb", "dbus-daemon"))), reason="a screen and a bus: apt install xvfb dbus-daemon"
 )
 
 
@@ -48,10 +61,10 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def desktop(home: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """`qi` without a verb, offscreen; its process and its debugging port."""
+def desktop(home: Path, log: Path, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`qi` without a verb, offscreen unless `more` names another platform; its process and its debugging port."""
     port = free_port()
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "QI_DESKTOP_DEBUG_PORT": str(port)}
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "QI_DESKTOP_DEBUG_PORT": str(port), **more}
     with log.open("wb") as said:
         process = subprocess.Popen([*COMMAND, "--home", str(home)], env=environment, stdout=said, stderr=said)
         try:
@@ -111,6 +124,91 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         assert left == []
     assert not studio.home.server_file.exists()
     assert (home / "desktop" / "windows.json").is_file()
+
+
+def is_shown(studio: RunningStudio) -> bool:
+    (main,) = studio.bus.request(ListWindows()).windows
+    return main.shown
+
+
+@needs_qt
+@needs_screen
+def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
+    studio: RunningStudio, tmp_path: Path
+) -> None:
+    with tray_host(tmp_path) as host, display() as screen:
+        place = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": screen, "DBUS_SESSION_BUS_ADDRESS": host.address}
+        with desktop(studio.home.root, tmp_path / "log", **place) as (process, _):
+            icon = host.icon()
+            eventually(lambda: "No publish runs" in icon.menu(), LIMIT_S, "a menu")
+            assert list(icon.menu())[-2:] == ["Open Qi", "Quit"]
+            quiet = icon.picture
+
+            # Closing hides the last window, a click brings it back, and hides it again.
+            studio.bus.request(CloseWindow(name="main"))
+            eventually(lambda: not is_shown(studio), LIMIT_S, "a hidden window")
+            icon.click()
+            eventually(lambda: is_shown(studio), LIMIT_S, "the window again")
+            icon.click()
+            eventually(lambda: not is_shown(studio), LIMIT_S, "a hidden window")
+            icon.choose("Open Qi")
+            eventually(lambda: is_shown(studio), LIMIT_S, "the window again")
+
+            shot = studio.given_project()
+            write_sequence(tmp_path / "torn", "beauty", 1001, 1003, size=(32, 18))
+            (tmp_path / "torn" / "beauty.1002.exr").unlink()
+            publish = studio.publish(shot, [str(tmp_path / "torn" / "beauty.####.exr")])
+            assert studio.finished(publish).state == "failed"
+            eventually(lambda: icon.tooltip == "Qi: 1", LIMIT_S, "a number on the icon")
+            assert icon.picture != quiet
+            eventually(lambda: "✕ beauty · sh0100" in icon.menu(), LIMIT_S, "what failed")
+
+            icon.choose("Quit")
+            assert process.wait(LIMIT_S) == 0
+
+
+@needs_qt
+def test_where_there_is_no_tray_a_window_is_never_hidden(studio: RunningStudio, tmp_path: Path) -> None:
+    with desktop(studio.home.root, tmp_path / "log") as (process, _):
+        eventually(lambda: studio.bus.request(ListWindows()).windows, LIMIT_S, "the window")
+        assert is_shown(studio)
+        studio.bus.request(CloseWindow(name="main"))
+        # Nobody could bring it back: closing it is quitting.
+        assert process.wait(LIMIT_S) == 0
+
+
+def test_elsewhere_than_with_qt_the_tray_is_pystrays_where_that_has_menus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSTRAY_BACKEND", "dummy")
+    import pystray
+
+    class Unseen(pystray.Icon):  # type: ignore[misc]
+        """All of pystray but what it asks of a system's own tray."""
+
+        def _run_detached(self) -> None:
+            self._mark_ready()
+
+        def _nothing(self) -> None: ...
+
+        _stop = _show = _hide = _update_icon = _update_title = _update_menu = _nothing
+
+    clicked, chosen = threading.Event(), threading.Event()
+    monkeypatch.setattr(pystray, "Icon", Unseen)
+    monkeypatch.setattr(Unseen, "HAS_MENU", False)
+    assert not tray.tray_for(Backend("native"), clicked.set).there
+    monkeypatch.setattr(Unseen, "HAS_MENU", True)
+    made = tray.tray_for(Backend("native"), clicked.set)
+    assert isinstance(made, PystrayTray)
+    assert made.there
+    made.show([tray.Item("Nothing runs", None), tray.Item("Quit", chosen.set)], 3, alarm=True)
+    opens, tells, leaves = made._icon.menu.items
+    assert (opens.visible, opens.default, tells.enabled) == (False, True, False)
+    assert (made._icon.title, leaves.text) == ("Qi: 3", "Quit")
+    assert made._icon.icon.getpixel((46, 32)) == ImageColor.getcolor(tray.ALARM, "RGBA")
+    made._icon.menu(made._icon)
+    leaves(made._icon)
+    assert clicked.wait(LIMIT_S)
+    assert chosen.wait(LIMIT_S)
+    made.close()
 
 
 def bridge(page: Any, name: str, *given: Any) -> Any:
