@@ -16,12 +16,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import psutil
 
-from qi.app import tls
-from qi.app.launch import LaunchConfig
 from qi.app.tls import Certificate
 from qi.errors import QiError, Unavailable, from_reply
 from qi.home import Home, write_private
@@ -108,6 +105,21 @@ class Front:
             if self._process is not None:
                 self._process.wait()
 
+    def ends_within(self, seconds: float | None) -> bool:
+        """Whether the server that this process started ends in that time; None waits for ever."""
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    @property
+    def ended(self) -> str:
+        """How it did, once it has."""
+        code = self._process.returncode if self._process is not None else 0
+        return f"signal {-code}" if code < 0 else f"code {code}"
+
     def stop(self) -> None:
         """End the server, if this process started it."""
         if self._process is None or self._process.stdin is None:
@@ -122,9 +134,23 @@ class Front:
             self._process.wait()
 
 
-def start(home: Home, *, http: str = "127.0.0.1:0", certificate: Certificate | None = None) -> Front:
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """Where a server listens, and for whom."""
+
+    http: str = "127.0.0.1:0"
+    certificate: Certificate | None = None
+    allow: tuple[str, ...] = ()
+    """Networks of other machines that may connect."""
+    names: tuple[str, ...] = ()
+    """By which browsers may ask, beside this machine's own."""
+
+
+def start(home: Home, doorway: Doorway = Doorway()) -> Front:
     """Start a server for the studio that runs on this home; it ends with this process. Raises what its start raised."""
-    command = [sys.executable, "-m", "qi.app.server", "--home", str(home.root), "--http", http]
+    command = [sys.executable, "-m", "qi.app.server", "--home", str(home.root), "--http", doorway.http]
+    command += ["--allow", *doorway.allow, "--name", *doorway.names]
+    certificate = doorway.certificate
     if certificate is not None:
         command += ["--tls-cert", str(certificate.file), "--tls-key", str(certificate.key)]
         command += ["--tls-ca", str(certificate.authority)]
@@ -147,32 +173,6 @@ def start(home: Home, *, http: str = "127.0.0.1:0", certificate: Certificate | N
     if line and line != "ready":
         raise from_reply(json.loads(line))
     raise QiError("the server of the Command Center did not start", remedy=f"its log in {home.logs} may say why")
-
-
-def beside(home: Home, config: LaunchConfig) -> Front | None:
-    """The server of a studio that is served, as its launch config says; None for `off`, or when it does not start: the
-    studio goes on without it, and the log says why."""
-    if config.http in ("", "off"):
-        return None
-    host = config.http.rpartition(":")[0].strip("[]")
-    certificate = None
-    try:
-        if host not in LOOPBACK:
-            given = config.tls_cert or config.tls_key
-            if given:
-                certificate = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or ""))
-            else:
-                certificate = tls.made(home, host, "server")
-        try:
-            return start(home, http=config.http, certificate=certificate)
-        except Unavailable as error:
-            if host not in LOOPBACK:
-                raise
-            log.info("%s: another port is taken", error.message)
-            return start(home, http=f"{host}:0")
-    except QiError as error:
-        log.warning("the Command Center cannot be reached: %s", error.message)
-        return None
 
 
 def find(home: Home) -> Front:

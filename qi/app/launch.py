@@ -52,6 +52,8 @@ class LaunchConfig(BaseSettings):
     http: str = "127.0.0.1:8710"
     """`HOST:PORT` of the Command Center's server beside a studio that is served; `off`: none. Other interfaces than the
     loopback one get TLS."""
+    names: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names by which browsers may ask that server, beside this machine's own, separated by commas."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     """PEM files of the studio's own certificate; without them Qi makes one."""
@@ -78,6 +80,11 @@ class LaunchConfig(BaseSettings):
     def _networks(cls, value: Any) -> Any:
         given = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         return tuple(str(ip_network(part, strict=False)) for part in given)
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("listen")
     @classmethod

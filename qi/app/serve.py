@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Literal
 
 from qi.app import logs
-from qi.app.front import beside
+from qi.app.beside import Beside
 from qi.app.launch import LaunchConfig, read_launch_config
 from qi.app.studio import Studio
 from qi.errors import QiError
@@ -34,7 +34,10 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     home = Home(config.home)
     home.make()
     logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=lives == "served")
-    studio = Studio(config, lives, waits_s=LINGERS_S if lives == "served" else 0.0)
+    server = Beside(home, config) if lives == "served" else None
+    studio = Studio(
+        config, lives, waits_s=LINGERS_S if lives == "served" else 0.0, problems=server.problems if server else list
+    )
 
     def end(_: int, __: FrameType | None) -> None:
         studio.end()
@@ -45,18 +48,15 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     if on_ready:
         sys.stdout.write(on_ready + "\n")
         sys.stdout.flush()
-    front = None
     try:
         if lives == "embedded":
             _let_go_of_the_terminal()
-        else:
-            front = beside(home, config)
-            if front is not None:
-                log.info("the Command Center is at %s; `qi open` logs in there", front.url)
+        elif server is not None:
+            server.start()
         studio.wait()
     finally:
-        if front is not None:
-            front.stop()
+        if server is not None:
+            server.stop()
         studio.stop()
 
 

@@ -14,6 +14,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -84,9 +85,11 @@ class Studio:
     """One studio of this process. `lives` says whether it waits to be stopped or goes with its last client."""
 
     def __init__(
-        self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served", *, waits_s: float = 0.0
+        self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served", *, waits_s: float = 0.0,
+        problems: Callable[[], list[str]] = list,
     ) -> None:
-        """`waits_s` is how long another studio of this home may take to end: one that a command started lingers."""
+        """`waits_s` is how long another studio of this home may take to end: one that a command started lingers.
+        `problems` tells, from any thread, what is wrong with what runs beside it."""
         self.config = config
         self._waits_s = waits_s
         self.home = Home(config.home)
@@ -94,6 +97,7 @@ class Studio:
         self.stage = "starting"
         self._ended = threading.Event()
         self._problems: list[str] = []
+        self._problems_beside = problems
         self._lock = FileLock(self.home.lock)
         self._owner_token = secrets.token_urlsafe(32)
         self._broker: Broker | GivenBroker | None = None
@@ -303,7 +307,7 @@ class Studio:
 
     def _all_problems(self) -> list[str]:
         assert self._supervisor is not None
-        return [*self._problems, *self._hosting.problems(), *self._supervisor.complaints()]
+        return [*self._problems, *self._problems_beside(), *self._hosting.problems(), *self._supervisor.complaints()]
 
     def _problem(self, text: str) -> None:
         log.warning(text)

@@ -262,7 +262,7 @@ def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(
         name = f"meanwhile {new_id()[-8:]}"
         studio.bus.request(CreateBundle(name=name, reason="nobody was told", command=new_id()))
     finally:
-        server.front = front.start(studio.home, http=address)
+        server.front = front.start(studio.home, front.Doorway(address))
     asked = page.get_by_text("Log in again to go on")
     expect(page.get_by_test_id("wire").get_by_text("Live").or_(asked)).to_be_visible(timeout=30_000)
     if asked.is_visible():

@@ -40,6 +40,9 @@ def serve(
     http: Annotated[
         str | None, typer.Option(help="HOST:PORT of the Command Center; `off` for none. With TLS off this machine.")
     ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Name by which browsers ask, beside this machine's; may be repeated.")
+    ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="PEM file of a certificate of your own.")] = None,
     tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
 ) -> None:
@@ -47,8 +50,9 @@ def serve(
     from qi.app.serve import serve as run
 
     config = launch_config(
-        listen=listen, allow=tuple(allow) if allow else None, http=http, tls_cert=tls_cert, tls_key=tls_key
-    )
+        listen=listen, allow=tuple(allow) if allow else None, http=http, tls_cert=tls_cert, tls_key=tls_key,
+        names=tuple(name) if name else None,
+    )  # fmt: skip
     run(config, "served", resume=True)
 
 

@@ -24,6 +24,7 @@ from qi import context
 from qi.app import logs
 from qi.app.front import ServerFile
 from qi.app.launch import read_launch_config
+from qi.app.server.admission import Admission
 from qi.app.server.app import Application
 from qi.app.server.facts import Facts
 from qi.app.server.feeds import Feeds
@@ -51,7 +52,9 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(home: Home, sock: socket.socket, tls: tuple[str, str, str] | None, ended: threading.Event) -> None:
+async def serve(
+    home: Home, sock: socket.socket, tls: tuple[str, str, str] | None, admission: Admission, ended: threading.Event
+) -> None:
     """Until `ended`. `tls` names the files of certificate, key and authority.
 
     Raises QiError when there is no studio."""
@@ -69,7 +72,7 @@ async def serve(home: Home, sock: socket.socket, tls: tuple[str, str, str] | Non
         facts = Facts(bus)
         await facts.begin()
         reach = Reach(home, logins, facts, Feeds())
-        application = Application(reach, {"name": home.root.name, "version": status.version}, addons)
+        application = Application(reach, {"name": home.root.name, "version": status.version}, addons, admission)
         config = uvicorn.Config(
             application.asgi, log_config=None, access_log=False, server_header=False, date_header=False,
             ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
@@ -100,6 +103,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True)
     parser.add_argument("--http", default="127.0.0.1:0")
+    parser.add_argument("--allow", nargs="*", default=())
+    parser.add_argument("--name", nargs="*", default=())
     parser.add_argument("--tls-cert", default="")
     parser.add_argument("--tls-key", default="")
     parser.add_argument("--tls-ca", default="")
@@ -115,7 +120,7 @@ def main() -> int:
     try:
         sock = _bound(given.http)
         tls = (given.tls_cert, given.tls_key, given.tls_ca) if given.tls_cert else None
-        _loop(serve(home, sock, tls, ended))
+        _loop(serve(home, sock, tls, Admission(given.allow, given.name), ended))
     except QiError as error:
         sys.stdout.write(json.dumps(error.as_reply()) + "\n")
         return 1

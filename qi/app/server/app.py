@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from qi.app.server import addon_files, addon_routes, auth, media, settings_routes, stream, topics, uploads
+from qi.app.server.admission import Admission
 from qi.app.server.doors import Doors
 from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
 from qi.app.server.pages import Pages
@@ -34,7 +35,9 @@ SHARED = ("/settings", "/bundles")
 class Application:
     """One server's application: an ASGI callable."""
 
-    def __init__(self, reach: Reach, studio: dict[str, str], addons: Sequence[AddonRun]) -> None:
+    def __init__(
+        self, reach: Reach, studio: dict[str, str], addons: Sequence[AddonRun], admission: Admission
+    ) -> None:
         """`studio` holds its `name` and `version`, for people."""
         self._reach = reach
         self._studio = studio
@@ -57,7 +60,7 @@ class Application:
                 raise NotFound(f"there is no /{path}")
             return pages.answer(f"/{path}")
 
-        self.asgi = Guard(self.fastapi, doors=self._doors, policy=pages.policy)
+        self.asgi = Guard(self.fastapi, doors=self._doors, admission=admission, policy=pages.policy)
 
     async def _ready(self) -> Response:
         """Whether the studio answers."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from qi.app.server.admission import Admission
 from qi.app.server.doors import Doors
 from qi.errors import BadRequest, Busy, DeadlineExceeded, QiError
 
@@ -15,6 +16,7 @@ log = logging.getLogger("qi.server")
 
 BODY_MOST_BYTES = 1024 * 1024
 REQUEST_LIMIT_S = 120.0
+NOT_ADMITTED = 4403
 LOOPBACK = ("127.0.0.1", "::1")
 UNHURRIED = ("/events", "/uploads", "/media/")
 """Streams: they are as long as they are."""
@@ -27,10 +29,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Guard:
     """Around the whole application."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, doors: Doors, policy: str) -> None:
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        doors: Doors,
+        admission: Admission,
+        policy: str,
+    ) -> None:
         """`policy` is the Content-Security-Policy of pages."""
         self._app = app
         self._doors = doors
+        self._admission = admission
         self._headers = [
             (b"content-security-policy", policy.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -41,6 +51,9 @@ class Guard:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -68,6 +81,7 @@ class Guard:
             await send(message)
 
         try:
+            self._admission.require(scope, client_of(scope))
             self._doors.knock(client_of(scope))
             async with asyncio.timeout(None if unhurried else REQUEST_LIMIT_S):
                 await self._app(scope, guarded_receive, guarded_send)
@@ -82,6 +96,16 @@ class Guard:
                 raise
             log.exception("a request to %s failed", path)
             await _refuse(guarded_send, QiError("the server failed at this request"))
+
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._admission.require(scope, client_of(scope))
+        except QiError as error:
+            log.info("a socket is refused: %s", error.message)
+            await send({"type": "websocket.close", "code": NOT_ADMITTED})
+            return
+        await self._app(scope, receive, send)
 
 
 async def _refuse(send: Send, error: QiError) -> None:

@@ -35,6 +35,7 @@ def test_a_served_studio_has_a_server_with_tls_which_goes_when_the_studio_is_kil
     home, said = Home(tmp_path / "home"), tmp_path / "said.log"
     with said.open("w") as words:
         command = [*QI, "--home", str(home.root), "serve", "--http", f"0.0.0.0:{free_port()}"]
+        command += ["--allow", "10.0.0.0/8"]
         served = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
     try:
         eventually(lambda: home.server_file.is_file() or served.poll() is not None, LIMIT_S)
@@ -54,6 +55,18 @@ def test_a_served_studio_has_a_server_with_tls_which_goes_when_the_studio_is_kil
             assert cookie.secure
         eventually(lambda: url in said.read_text(), LIMIT_S)
         assert code not in said.read_text()
+
+        # The server dies beside a studio that is well: it comes back at its place, and the studio says so.
+        killed = json.loads(home.server_file.read_text("utf-8"))["pid"]
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: (one := front.ServerFile.read(home)) and one.pid != killed, LIMIT_S)
+        assert front.find(home).url == url
+        assert front.find(home).answers()
+        for verb in ("status", "doctor"):
+            command = [*QI, "--home", str(home.root), verb]
+            words = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+            assert "ended with signal 9; it was started again" in " ".join((words.stdout + words.stderr).split())
+
         pid = json.loads(home.server_file.read_text("utf-8"))["pid"]
         os.kill(served.pid, signal.SIGKILL)
         eventually(lambda: not psutil.pid_exists(pid), LIMIT_S)

@@ -1,0 +1,117 @@
+"""The server beside a studio that is served: started with it, and again when it dies. A thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from qi.app import front, tls
+from qi.app.front import LOOPBACK, Doorway, Front
+from qi.app.launch import LaunchConfig
+from qi.errors import Invalid, QiError, Unavailable
+from qi.home import Home
+
+log = logging.getLogger("qi.front")
+
+BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 60.0
+RAN_WELL_S = 60.0
+"""After so long its deaths are forgotten."""
+
+
+class Beside:
+    """One studio's server, as the launch config says. The studio goes on without it."""
+
+    def __init__(self, home: Home, config: LaunchConfig) -> None:
+        """Raises :class:`Invalid` when other machines should reach it and none may."""
+        self._home = home
+        self._config = config
+        self._host = config.http.rpartition(":")[0].strip("[]")
+        self._off = config.http in ("", "off")
+        if not self._off and self._host not in LOOPBACK and not config.allow:
+            raise Invalid(
+                f"nobody could reach the Command Center at {config.http}: no other machine may connect",
+                remedy="name those that may: --allow 10.1.0.0/16",
+            )
+        self._address = config.http
+        self._front: Front | None = None
+        self._deaths = 0
+        self._died = ""
+        self._stopping = threading.Event()
+        self._keeping = threading.Thread(target=self._keep, name="qi-beside")
+
+    def start(self) -> None:
+        """Return when it serves, or was tried once."""
+        if self._off:
+            return
+        self._try()
+        self._keeping.start()
+
+    def problems(self) -> list[str]:
+        """What a user should know of it; any thread."""
+        return [self._died] if self._died else []
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._front is not None:
+            self._front.stop()
+        if self._keeping.is_alive():
+            self._keeping.join()
+        if self._front is not None:
+            self._front.stop()  # one that came while it was told to stop
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            if self._front is not None:
+                began = time.monotonic()
+                self._watch(self._front)
+                if self._stopping.is_set():
+                    return
+                code, self._front = self._front.ended, None
+                self._deaths = 1 if time.monotonic() - began > RAN_WELL_S else self._deaths + 1
+                self._says(f"the server of the Command Center ended with {code}")
+            pause = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** min(self._deaths, 20)) * random.uniform(0.5, 1.0)
+            if not self._stopping.wait(pause):
+                self._try()
+
+    def _watch(self, running: Front) -> None:
+        """Until it ends; once it has run well what happened before is forgotten."""
+        if not running.ends_within(RAN_WELL_S):
+            self._died, self._deaths = "", 0
+            running.ends_within(None)
+
+    def _try(self) -> None:
+        try:
+            self._front = self._started()
+        except QiError as error:
+            self._deaths += 1
+            self._says(f"the Command Center cannot be reached: {error.message}")
+            return
+        # Whoever has a window open finds it again where it was.
+        self._address = f"{self._config.http.rpartition(':')[0]}:{urlsplit(self._front.url).port}"
+        if self._died:
+            self._died += f"; it was started again and is at {self._front.url}"
+        log.info("the Command Center is at %s; `qi open` logs in there", self._front.url)
+
+    def _started(self) -> Front:
+        config, certificate = self._config, None
+        if self._host not in LOOPBACK:
+            if config.tls_cert or config.tls_key:
+                certificate = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or ""))
+            else:
+                certificate = tls.made(self._home, self._host, "server")
+        doorway = Doorway(self._address, certificate, config.allow, config.names)
+        try:
+            return front.start(self._home, doorway)
+        except Unavailable as error:
+            if self._host not in LOOPBACK:
+                raise
+            log.info("%s: another port is taken", error.message)
+            return front.start(self._home, Doorway(f"{self._host}:0", allow=config.allow, names=config.names))
+
+    def _says(self, text: str) -> None:
+        log.warning(text)
+        self._died = text
