@@ -339,6 +339,7 @@ export interface EventPage {
 	events: Event[];
 	head: number;
 	more: boolean;
+	reached: number;
 }
 
 export interface ExplainSetting {
@@ -929,12 +930,15 @@ export interface QueryHistory {
 
 export interface ReadLog {
 	after?: number;
+	before?: number;
 	limit?: number;
 	stream?: string;
 	category?: string;
 	type?: string;
 	user?: string;
 	trace?: string;
+	text?: string;
+	entity?: string;
 	since?: number;
 	until?: number;
 	newest?: boolean;
