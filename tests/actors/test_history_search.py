@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors import history
-from actors.history import History
+from actors.history import History, service
 from events.bundle_events import BundleCreated
 from events.catalog import encode_change
 from events.names import NameClaimed, claim_stream
@@ -97,10 +96,10 @@ def positions(found: list[EventPage]) -> list[int]:
 def test_an_old_event_is_found_in_slices_each_of_which_says_how_far_it_came(
     bus: Bus, monkeypatch: pytest.MonkeyPatch, newest: bool
 ) -> None:
-    monkeypatch.setattr(history, "LOOKS_S", 0.0)
+    monkeypatch.setattr(service, "LOOKS_S", 0.0)
     found = pages(bus, ReadLog(text="the old OAK", newest=newest))
     assert positions(found) == [OLD]
-    assert len(found) == EVENTS // history.LOOKED_AT_ONCE + 1
+    assert len(found) == EVENTS // service.LOOKED_AT_ONCE + 1
     reached = [page.reached for page in found[:-1]]
     assert reached == sorted(set(reached), reverse=newest)
     assert found[-1].reached == (0 if newest else found[-1].head)

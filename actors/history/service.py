@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlite_utils import Database
 
-from actors.entities import Entities
+from actors.history.entities import Entities
 from events.chain import verify
 from events.head import HeadFile
 from events.publishes import publish_stream
