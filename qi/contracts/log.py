@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from events.record import Event, NewEvent
-from qi.limits import Items, Name, PageSize, PathText, Span, Text, Token
+from qi.limits import Items, Name, PageSize, PathText, Text, Token, Whole
 from qi.messages import STUDIO_ONLY, Request, message
-
-Whole = Annotated[int, Span(0, 2**62)]
-"""A position or a time."""
 
 
 @message

@@ -347,6 +347,7 @@ export interface ExplainSetting {
 	bundle?: string;
 	project?: string;
 	user?: string;
+	at?: number;
 }
 
 export interface Explanation {
