@@ -21,7 +21,7 @@ R = TypeVar("R")
 KEPT_S = 30.0
 """A search in many steps asks the tracker once."""
 KEPT_MOST = 50
-TRACKER_LIMIT_S = 2.0
+TRACKER_LIMIT_S = 1.5
 OWN_IDS = ("publish", "bundle", "rehearsal")
 """Categories of streams whose ids nobody but the log knows."""
 
