@@ -32,6 +32,7 @@ from actors.history import History
 from actors.hosting import Host, Hosting, providers
 from actors.jobs import Jobs
 from actors.journal import Journal
+from actors.logs import LogFiles
 from actors.notices import NoticeBoard
 from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
@@ -77,7 +78,7 @@ ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider."
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
+    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, LogFiles, StudioActor,
 )  # fmt: skip
 
 
@@ -188,6 +189,7 @@ class Studio:
         self._core(Rehearsals, home=home)
         self._core(NoticeBoard, home=home)
         self._core(Windows)
+        self._core(LogFiles, home=home)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
