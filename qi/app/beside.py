@@ -56,12 +56,12 @@ class Beside:
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._front is not None:
-            self._front.stop()
+        if running := self._front:
+            running.stop()
         if self._keeping.is_alive():
             self._keeping.join()
-        if self._front is not None:
-            self._front.stop()  # one that came while it was told to stop
+        if running := self._front:
+            running.stop()  # one that came while it was told to stop
 
     def _keep(self) -> None:
         while not self._stopping.is_set():

@@ -7,16 +7,17 @@ JSON) and leaves it behind.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import os
 import signal
 import sys
-from types import FrameType
 from typing import Literal
 
 from qi.app import logs
 from qi.app.beside import Beside
+from qi.app.ending import Ending
 from qi.app.launch import LaunchConfig, read_launch_config
 from qi.app.studio import Studio
 from qi.errors import QiError
@@ -25,6 +26,8 @@ from qi.home import Home
 log = logging.getLogger("qi.serve")
 
 LOG_FILE = "studio.jsonl"
+CRASH_FILE = "studio-crash.txt"
+"""Where each thread stood when native code, or a signal, brought the process down."""
 LINGERS_S = 6.0
 """So long, and a little more, a studio outlives the command that started it."""
 
@@ -34,30 +37,27 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     home = Home(config.home)
     home.make()
     logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=lives == "served")
+    faulthandler.enable((home.logs / CRASH_FILE).open("a"))
     server = Beside(home, config) if lives == "served" else None
-    studio = Studio(
-        config, lives, waits_s=LINGERS_S if lives == "served" else 0.0, problems=server.problems if server else list
-    )
-
-    def end(_: int, __: FrameType | None) -> None:
-        studio.end()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    studio.start(resume=resume)
-    if on_ready:
-        sys.stdout.write(on_ready + "\n")
-        sys.stdout.flush()
-    try:
-        if lives == "embedded":
-            _let_go_of_the_terminal()
-        elif server is not None:
-            server.start()
-        studio.wait()
-    finally:
-        if server is not None:
-            server.stop()
-        studio.stop()
+    problems = server.problems if server is not None else list
+    with Ending(signal.SIGTERM, signal.SIGINT) as ending:
+        studio = Studio(
+            config, lives, end=ending.now, waits_s=LINGERS_S if lives == "served" else 0.0, problems=problems
+        )
+        studio.start(resume=resume)
+        if on_ready:
+            sys.stdout.write(on_ready + "\n")
+            sys.stdout.flush()
+        try:
+            if lives == "embedded":
+                _let_go_of_the_terminal()
+            elif server is not None:
+                server.start()
+            ending.wait()
+        finally:
+            if server is not None:
+                server.stop()
+            studio.stop()
 
 
 def _let_go_of_the_terminal() -> None:

@@ -32,6 +32,7 @@ from actors.history import History
 from actors.hosting import Host, Hosting, providers
 from actors.jobs import Jobs
 from actors.journal import Journal
+from actors.logs import LogFiles
 from actors.notices import NoticeBoard
 from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
@@ -77,7 +78,7 @@ ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider."
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
+    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, LogFiles, StudioActor,
 )  # fmt: skip
 
 
@@ -85,17 +86,23 @@ class Studio:
     """One studio of this process. `lives` says whether it waits to be stopped or goes with its last client."""
 
     def __init__(
-        self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served", *, waits_s: float = 0.0,
+        self,
+        config: LaunchConfig,
+        lives: Literal["served", "embedded"] = "served",
+        *,
+        end: Callable[[], None] = lambda: None,
+        waits_s: float = 0.0,
         problems: Callable[[], list[str]] = list,
     ) -> None:
-        """`waits_s` is how long another studio of this home may take to end: one that a command started lingers.
-        `problems` tells, from any thread, what is wrong with what runs beside it."""
+        """`end` is called, on any thread, when somebody asks that the studio be stopped. `waits_s` is how long another
+        studio of this home may take to end: one that a command started lingers. `problems` tells, from any thread,
+        what is wrong with what runs beside it."""
         self.config = config
         self._waits_s = waits_s
         self.home = Home(config.home)
         self.lives = lives
         self.stage = "starting"
-        self._ended = threading.Event()
+        self._end = end
         self._problems: list[str] = []
         self._problems_beside = problems
         self._lock = FileLock(self.home.lock)
@@ -127,14 +134,6 @@ class Studio:
             self.stop()
             raise
 
-    def wait(self) -> None:
-        """Block until somebody lets the studio end."""
-        self._ended.wait()
-
-    def end(self) -> None:
-        """Let :meth:`wait` return; any thread."""
-        self._ended.set()
-
     def stop(self) -> None:
         """Stop all, in reverse; safe to call at any stage."""
         self.stage = "stopping"
@@ -146,7 +145,6 @@ class Studio:
         if self._broker is not None:
             self._broker.stop()
         self._lock.release()
-        self._ended.set()
 
     def resume_unfinished(self) -> None:
         """Finish what an earlier studio left unfinished; any thread."""
@@ -194,6 +192,7 @@ class Studio:
         self._core(Rehearsals, home=home)
         self._core(NoticeBoard, home=home)
         self._core(Windows)
+        self._core(LogFiles, home=home)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)
@@ -210,7 +209,7 @@ class Studio:
             children=self._children,
             broker_restarts=lambda: broker.restarts,
             problems=self._all_problems,
-            end=self.end,
+            end=self._end,
             restart=self._restart,
             resume=self.resume_unfinished,
         )
