@@ -86,6 +86,7 @@ STOPS = (
     Stop("addons", "/addons"),
     Stop("mesh", "/mesh"),
     Stop("admin", "/admin"),
+    Stop("logs", "/admin/logs"),
     Stop("palette", "/", _typed),
     Stop("shot-light", SHOT, light=True),
     Stop("failed-light", "/publishes", _failed, light=True),

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("server")
 EXAMPLES = int(os.environ.get("QI_API_EXAMPLES", "3"))
 """Of each operation, asked by somebody who may do everything. A larger number is a longer search."""
 SLOW = {"/api/bundle/check": 5}
-"""Each answer starts a process: only so large a part is asked."""
+"""Each answer starts a process: only so large a part is asked, in a short search nothing."""
 LEFT_OUT = ("/api/studio/stop", "/api/studio/restart", "/auth/logout")
 """After these there is nobody left to ask."""
 SEED = 20
@@ -34,14 +34,15 @@ def test_nothing_that_the_description_allows_or_forbids_is_answered_with_a_fault
     with requests.Session() as session:
         for made in described.get_all_operations():
             operation = made.ok()
-            if operation.path in LEFT_OUT:
+            examples = EXAMPLES // SLOW.get(operation.path, 1)
+            if operation.path in LEFT_OUT or not examples:
                 continue
             headers = {"authorization": f"Bearer {server.person('root').access}"}
             cases = operation.as_strategy() | operation.as_strategy(GenerationMode.NEGATIVE)
 
             @seed(SEED)
             @settings(
-                max_examples=max(1, EXAMPLES // SLOW.get(operation.path, 1)),
+                max_examples=examples,
                 deadline=None,
                 database=None,
                 phases=[Phase.generate],
