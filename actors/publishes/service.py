@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.publishes.pinning import Target, pin
 from actors.publishes.recovery import end_old_worker
 from actors.publishes.stops import outcome_of, stop_of
 from events import publishes, versions
@@ -48,6 +47,7 @@ from qi.home import Home
 from qi.integrate import State, abandon, inspect
 from qi.manifest import Pinned, load, store
 from qi.messages import Done
+from qi.pinning import Target, pin
 from qi.publish_view import events_of, find_publish
 from qi.reading import open_reader
 from qi.sources import require_sources

@@ -32,6 +32,7 @@ from actors.hosting import Host, Hosting, providers
 from actors.jobs import Jobs
 from actors.journal import Journal
 from actors.notices import NoticeBoard
+from actors.previews import Previews
 from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
@@ -76,7 +77,7 @@ ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider."
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
+    PublishViews, Previews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
 )  # fmt: skip
 
 
@@ -185,6 +186,7 @@ class Studio:
         self._core(Vault, home=home)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)
+        self._core(Previews, home=home)
         self._core(History, home=home)
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)

@@ -149,6 +149,11 @@ class Run:
         """Whether any plugin belongs to `stage`."""
         return bool(self._of(stage))
 
+    def later(self, instance: Any) -> list[str]:
+        """Names of the plugins that would check and extract `instance`, in their order."""
+        fitting = pyblish.logic.plugins_by_instance(self._of("validate") + self._of("extract"), instance)
+        return [plugin.__name__ for plugin in fitting if plugin.__instanceEnabled__ and plugin.active]
+
     def steps(self, stage: str, *, keep_going: bool, skip: frozenset[tuple[str, str]] = frozenset()) -> None:
         """Run a stage; `skip` names (plugin, instance) pairs that are done. Raises :class:`StepsFailed`.
 

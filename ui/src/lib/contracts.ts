@@ -833,6 +833,13 @@ export interface PointerList {
 	position: number;
 }
 
+export interface PreviewVersion {
+	project: string;
+	entity: string;
+	task: string;
+	product: string;
+}
+
 export interface Product {
 	entity: string;
 	name: string;
@@ -948,6 +955,34 @@ export interface ReadSecret {
 	name: string;
 	version?: number;
 	purpose?: string;
+}
+
+export interface Recognise {
+	project: string;
+	entity: string;
+	task: string;
+	product: string;
+	sources: string[];
+}
+
+export interface Recognised {
+	name: string;
+	family: string;
+	families: string[];
+	sequence: string;
+	files: number;
+	size: number;
+	first: number | null;
+	last: number | null;
+	gaps: string;
+	missing: number;
+	collected_by: string;
+	taken_by: string[];
+}
+
+export interface Recognition {
+	instances: Recognised[];
+	more: number;
 }
 
 export interface RecordOwn {
@@ -1351,6 +1386,13 @@ export interface VersionPage {
 	next: string;
 }
 
+export interface VersionPreview {
+	version: number;
+	path: string;
+	file: string;
+	bundle: string;
+}
+
 export interface WindowInfo {
 	name: string;
 	title: string;
@@ -1463,6 +1505,8 @@ export interface Topics {
 	'publish.compare': [ComparePublishes, Comparison];
 	'publish.files': [ListFiles, FileList];
 	'publish.list': [ListPublishes, PublishList];
+	'publish.preview': [PreviewVersion, VersionPreview];
+	'publish.recognise': [Recognise, Recognition];
 	'publish.replay': [ReplayPublish, PublishStarted];
 	'publish.request': [RequestPublish, PublishStarted];
 	'publish.show': [ShowPublish, PublishInfo];
@@ -1514,6 +1558,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'log.backup': 600000,
 	'log.verify': 600000,
 	'publish.compare': 30000,
+	'publish.recognise': 30000,
 	'publish.replay': 30000,
 	'publish.request': 30000,
 	'rehearsal.start': 30000,
