@@ -26,13 +26,14 @@ from events.publish_events import (
     PublishUnknown,
     PublishValidated,
     Remap,
+    RepairAsked,
     StepFinished,
     StepsRecorded,
     StepStarted,
     WorkerEnded,
     WorkerStarted,
 )
-from events.publish_steps import has_reached
+from events.publish_steps import has_reached, repair_of, step_key
 from events.record import DomainEvent, Micros
 
 RUNNING: Final = "running"
@@ -56,6 +57,15 @@ class Failure:
     remedy: str
     detail: str = ""
     """Digest of the whole story; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A repair that a validator offers for its failure."""
+
+    plugin: str
+    instance: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,10 @@ class Publish:
     """Where inputs of the manifest lie now."""
     accept_changed: bool = False
     """Whether inputs may differ from the manifest."""
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    """Key of a failed step → its repair; forgotten when the publish goes on."""
+    repairs: tuple[RepairAsked, ...] = ()
+    """What is repaired before each validation, in order."""
     made_good_by: str = ""
     """Id of the publish that succeeded in its place; its own when it was resumed."""
     requested_at: Micros = UNKNOWN_TIME
@@ -154,7 +168,12 @@ def _folded(state: Publish, fact: Fact) -> Publish:
             return replace(state, steps={**state.steps, key: RUNNING})
         case StepFinished(key=key, outcome=outcome):
             return replace(state, steps={**state.steps, key: outcome})
-        case StepsRecorded() | PublishValidated() | PublishFollowedUp():
+        case StepsRecorded(steps=steps):
+            made = {step.key: Offer(step.plugin, step.instance, step.repair) for step in steps if step.repair}
+            return replace(state, offers={**state.offers, **made}) if made else state
+        case RepairAsked() as asked:
+            return replace(state, repairs=(*state.repairs, asked))
+        case PublishValidated() | PublishFollowedUp():
             return state
         case PublishCollected(manifest=manifest):
             return replace(state, manifest=manifest)
@@ -178,7 +197,9 @@ def _folded(state: Publish, fact: Fact) -> Publish:
             return replace(state, worker="")
         case PublishFailed() as failed:
             error = Failure(failed.step, failed.code, failed.message, failed.remedy, failed.detail)
-            return replace(state, ended="failed", error=error)
+            # One that cannot do it must not stand in the way of every further try.
+            able = tuple(one for one in state.repairs if step_key(repair_of(one.plugin), one.instance) != failed.step)
+            return replace(state, ended="failed", error=error, repairs=able)
         case PublishUnknown(step=step, message=message):
             error = Failure(step, 500, message, "Find out whether it took effect, then resume and say so.")
             return replace(state, ended="unknown", error=error)
@@ -203,5 +224,5 @@ def _resumed(state: Publish, again: PublishResumed) -> Publish:
     stopped = state.resumed or bool(state.ended)
     return replace(
         state, state=again.from_state, ended="", error=None, steps=steps, resumed=stopped, remap=again.remap,
-        accept_changed=again.accept_changed,
+        accept_changed=again.accept_changed, offers={},
     )  # fmt: skip

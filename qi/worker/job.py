@@ -193,6 +193,7 @@ class Job:
     def _validate(self) -> None:
         self._reaching("validated")
         self.reporter.progress("validate", "validating")
+        self._runner.repair(self._repairs())
         self._runner.steps("validate", keep_going=True)
         self.reporter.report(PublishValidated())
 
@@ -303,6 +304,7 @@ class Job:
         silent.context = run.context
         silent.context.data.update(self._asked(Silent()))
         silent.steps("collect", keep_going=False)
+        silent.repair(self._repairs())
         silent.close()
 
     # -- small things -------------------------------------------------------------------------------------------
@@ -313,6 +315,9 @@ class Job:
 
     def _reaching(self, state: str) -> None:
         self.reaching = state
+
+    def _repairs(self) -> list[tuple[str, str]]:
+        return [(one.plugin, one.instance) for one in self._work.repairs]
 
     def _done_steps(self) -> set[tuple[str, str]]:
         done = set()

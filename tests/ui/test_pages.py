@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,15 @@ THROWN = "the barometer fell down"
 PAGES = ["/", "/publish", "/publishes", "/history", "/settings?addon=media", "/bundles", "/addons", "/mesh", "/admin"]
 CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
+
+
+DROPPED = ("beauty.1001.exr", "beauty.1003.exr")
+DATA_TRANSFER = """(files) => {
+    const made = new DataTransfer();
+    for (const [name, content] of Object.entries(files))
+        made.items.add(new File([Uint8Array.from(atob(content), (one) => one.charCodeAt(0))], name));
+    return made;
+}"""
 
 
 def test_a_wrong_password_is_told_and_the_right_one_opens_the_pages(window: Callable[..., Any]) -> None:
@@ -134,21 +145,30 @@ def test_dropped_frames_are_published_and_their_history_is_read(
 ) -> None:
     page = window("root").go(f"/?project={shot.project}&entity={shot.entity}")
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Publish", exact=True).click()
-    files = [frames.replace("####", str(number)) for number in (1001, 1002, 1003)]
-    page.get_by_label("Files to publish").set_input_files(files)
-    expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile(r"beauty\.####\.exr$"))
     page.get_by_label("Product").fill("plate")
+    # The browser's own event, with real files; the middle frame is missing.
+    content = {name: b64encode(Path(frames).with_name(name).read_bytes()).decode() for name in DROPPED}
+    dropped = page.evaluate_handle(DATA_TRANSFER, content)
+    page.get_by_role("group", name="Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile(r"beauty\.####\.exr$"))
+    preview = page.get_by_role("region", name="Preview")
+    expect(preview.get_by_role("list", name="What was recognised")).to_contain_text(re.compile("1001.1003 .* 2 frames"))
+    expect(preview).to_contain_text("1 missing: 1002")
+    expect(preview).to_contain_text(re.compile(r"plate v001.*a preview.*plate/v001", re.DOTALL))
     page.locator("form").get_by_role("button", name="Publish").click()
     run = page.locator("section[aria-label=Publish]")
+    expect(run.locator("header")).to_contain_text("failed", timeout=60_000)
+    run.get_by_role("button", name="Hold the frame before each gap").click()
     expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
-    expect(run).to_contain_text("ValidateFrameRange")
+    expect(run).to_contain_text("ValidateFrameRange.repair")
+    expect(run).to_contain_text("asked for by root")
     page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
     page.get_by_role("link", name="plate v001").click()
     run.get_by_role("link", name="Its events").click()
     page.get_by_role("button", name=re.compile("publish.registered")).first.click()
     causes = page.get_by_role("region", name="What the event says").get_by_role("listitem")
-    expect(causes.filter(has_text="publish.requested").last).to_be_visible()
+    expect(causes.filter(has_text="publish.repair_asked").last).to_be_visible()
 
 
 def test_an_addons_elements_get_the_client_and_a_broken_one_breaks_its_own_frame_only(

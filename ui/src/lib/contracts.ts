@@ -93,6 +93,11 @@ export interface ArchiveBundle {
 	command?: string;
 }
 
+export interface AskedRepair {
+	plugin: string;
+	instance: string;
+}
+
 export interface BackupLog {
 	path: string;
 }
@@ -908,6 +913,8 @@ export interface PublishInfo {
 	requested_at: number;
 	finished_at: number;
 	steps: StepInfo[];
+	offers: RepairOffer[];
+	repairs: RepairMade[];
 }
 
 export interface PublishList {
@@ -1045,6 +1052,26 @@ export interface RemoveSecret {
 	name: string;
 	reason?: string;
 	command?: string;
+}
+
+export interface RepairMade {
+	plugin: string;
+	instance: string;
+	title: string;
+	user: string;
+}
+
+export interface RepairOffer {
+	step: string;
+	plugin: string;
+	instance: string;
+	title: string;
+}
+
+export interface RepairPublish {
+	publish: string;
+	steps: string[];
+	command: string;
 }
 
 export interface ReplayPublish {
@@ -1419,6 +1446,7 @@ export interface Work {
 	steps: { [key: string]: string };
 	remap: Remap[];
 	accept_changed: boolean;
+	repairs: AskedRepair[];
 }
 
 export interface WorkEvent {
@@ -1507,6 +1535,7 @@ export interface Topics {
 	'publish.list': [ListPublishes, PublishList];
 	'publish.preview': [PreviewVersion, VersionPreview];
 	'publish.recognise': [Recognise, Recognition];
+	'publish.repair': [RepairPublish, PublishStarted];
 	'publish.replay': [ReplayPublish, PublishStarted];
 	'publish.request': [RequestPublish, PublishStarted];
 	'publish.show': [ShowPublish, PublishInfo];
@@ -1559,6 +1588,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'log.verify': 600000,
 	'publish.compare': 30000,
 	'publish.recognise': 30000,
+	'publish.repair': 30000,
 	'publish.replay': 30000,
 	'publish.request': 30000,
 	'rehearsal.start': 30000,
