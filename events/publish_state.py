@@ -39,6 +39,9 @@ from events.record import DomainEvent, Micros
 RUNNING: Final = "running"
 """State of a step that was started and has no outcome yet."""
 
+_SHARED: Final[dict[frozenset[str], frozenset[str]]] = {}
+"""Many publishes run the same plugins: one set of names for all of them."""
+
 MILESTONES: Final[Mapping[type[DomainEvent], str]] = {
     PublishCollected: "collected", PublishValidated: "validated", PublishReserved: "reserved",
     PublishExtracted: "extracted", PublishPlanned: "planned", PublishStaged: "staged", PublishCommitted: "committed",
@@ -101,6 +104,8 @@ class Publish:
     """Where inputs of the manifest lie now."""
     accept_changed: bool = False
     """Whether inputs may differ from the manifest."""
+    plugins: frozenset[str] = frozenset()
+    """Names of those that took part: they ran a step, or began one."""
     offers: Mapping[str, Offer] = field(default_factory=dict)
     """Key of a failed step → its repair; forgotten when the publish goes on."""
     repairs: tuple[RepairAsked, ...] = ()
@@ -164,12 +169,13 @@ def _folded(state: Publish, fact: Fact) -> Publish:
     if reached is not None:
         state = replace(state, state=reached)
     match fact.event:
-        case StepStarted(key=key):
-            return replace(state, steps={**state.steps, key: RUNNING})
+        case StepStarted(key=key, plugin=plugin):
+            return replace(_took_part(state, plugin), steps={**state.steps, key: RUNNING})
         case StepFinished(key=key, outcome=outcome):
             return replace(state, steps={**state.steps, key: outcome})
         case StepsRecorded(steps=steps):
             made = {step.key: Offer(step.plugin, step.instance, step.repair) for step in steps if step.repair}
+            state = _took_part(state, *(step.plugin for step in steps))
             return replace(state, offers={**state.offers, **made}) if made else state
         case RepairAsked() as asked:
             return replace(state, repairs=(*state.repairs, asked))
@@ -214,6 +220,11 @@ def _folded(state: Publish, fact: Fact) -> Publish:
         case PublishMadeGood(by=by):
             return replace(state, made_good_by=by)
     raise unexpected(fact)
+
+
+def _took_part(state: Publish, *plugins: str) -> Publish:
+    names = state.plugins.union(plugins)
+    return replace(state, plugins=_SHARED.setdefault(names, names)) if names != state.plugins else state
 
 
 def _resumed(state: Publish, again: PublishResumed) -> Publish:

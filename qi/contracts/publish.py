@@ -165,6 +165,8 @@ class ListPublishes(Request[PublishList], topic="publish.list", needs="read"):
     project: Name = ""
     user: Name = ""
     product: Name = ""
+    plugin: Name = ""
+    """Only those in which a plugin took part whose name contains this."""
     limit: PageSize = 50
     before: Token = ""
     """Continue after this publish of an earlier page."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from events.ids import new_id
 from qi.contracts.publish import ListFiles, RepairPublish
 from qi.errors import Conflict, Invalid
+from qi.testing.fixtures import Said
 from qi.testing.studio import RunningStudio, Shot
 
 
 def test_frames_are_held_where_some_are_missing_and_a_rerun_holds_them_too(
-    studio: RunningStudio, shot: Shot, frames: str
+    studio: RunningStudio, shot: Shot, frames: str, qi: Callable[..., Said]
 ) -> None:
     folder = Path(frames).parent
     (folder / "beauty.1002.exr").unlink()
@@ -25,7 +27,8 @@ def test_frames_are_held_where_some_are_missing_and_a_rerun_holds_them_too(
     with pytest.raises(Invalid, match="offers no repair"):
         studio.bus.request(RepairPublish(publish=failed.publish, steps=("ValidateReadable:beauty",), command=new_id()))
 
-    studio.bus.request(RepairPublish(publish=failed.publish, steps=(offer.step,), command=new_id()))
+    assert f"{offer.title} (ValidateFrameRange of beauty)" in qi("show", failed.publish).out
+    assert qi("replay", failed.publish, "--repair").code == 0
     done = studio.finished(failed.publish)
 
     assert (done.state, done.version, done.offers) == ("succeeded", 1, ())

@@ -625,6 +625,7 @@ export interface ListPublishes {
 	project?: string;
 	user?: string;
 	product?: string;
+	plugin?: string;
 	limit?: number;
 	before?: string;
 }
