@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from events.ids import new_id
 from qi.app import front
 from qi.contracts.auth import EndLogins
-from qi.contracts.bundles import CreateBundle
+from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import PASSWORD, RunningServer
 from qi.testing.studio import RunningStudio, Shot
@@ -138,6 +138,27 @@ def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., A
     page.get_by_role("dialog").get_by_role("button", name="Revert").click()
     expect(production).not_to_contain_text(name)
     expect(production).to_contain_text("held")
+
+
+def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is_told(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    name = f"try {new_id()[-8:]}"
+    studio.bus.request(CreateBundle(name=name, dev=True, reason="to try it", command=new_id()))
+    page = window("root").go("/addons")
+    page.get_by_role("button", name="Enable or disable media").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Dev bundle").select_option(name)
+    dialog.get_by_label("Why").fill("a day without media")
+    expect(dialog).to_contain_text(f"{name} pins 0.1.0")
+    studio.bus.request(EditBundle(bundle=name, remove=("panels",), reason="too loud", command=new_id()))
+    dialog.get_by_role("button", name="Disable").click()
+    expect(dialog.get_by_role("alert")).to_contain_text(f"took 'panels' away in '{name}' meanwhile, “too loud”")
+    dialog.get_by_role("button", name="Disable").click()
+    expect(dialog).to_be_hidden()
+    pinned = {addon.name for addon in studio.bus.request(GetBundle(bundle=name)).addons}
+    assert "local" in pinned
+    assert not pinned & {"media", "panels"}
 
 
 def test_dropped_frames_are_published_and_their_history_is_read(

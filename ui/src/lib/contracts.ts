@@ -292,6 +292,7 @@ export interface EditBundle {
 	set?: { [key: string]: string };
 	unset?: string[];
 	reason?: string;
+	expected?: string | null;
 	command?: string;
 }
 
