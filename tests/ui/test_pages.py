@@ -16,14 +16,14 @@ from events.ids import new_id
 from qi.app import front
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
-from qi.contracts.settings import PatchSettings, Setting
+from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.testing.server import PASSWORD, RunningServer
 from qi.testing.studio import RunningStudio, Shot
 
 pytestmark = pytest.mark.xdist_group("ui")
 
 THROWN = "the barometer fell down"
-PAGES = ["/", "/publish", "/publishes", "/history", "/settings?addon=media", "/bundles", "/addons", "/mesh", "/admin"]
+PAGES = ["/", "/publish", "/publishes", "/history", "/settings?addon=panels", "/bundles", "/addons", "/mesh", "/admin"]
 CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
 
@@ -105,6 +105,52 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     expect(dialog).to_contain_text("25")
     dialog.get_by_role("button", name="Use mine").click()
     expect(second.locator(f"{CRF} input")).to_have_value("25")
+
+
+def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keyboard(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+) -> None:
+    page = window("root").go(f"/settings?addon=panels&scope=project&project={shot.project}")
+    press, save = page.keyboard.press, page.get_by_role("button", name="Save")
+    presets = page.locator('[data-setting="panels.presets"]')
+    presets.get_by_label("Name of a new item of Presets").fill("a.b")
+    expect(presets.get_by_role("alert")).to_contain_text("no dot")
+    presets.get_by_label("Name of a new item of Presets").fill("phone")
+    press("Enter")
+    page.locator('[data-setting="panels.presets.phone.crf"] input').fill("30")
+    presets.get_by_role("button", name="phone", exact=True).focus()
+    press("Alt+ArrowUp")
+    press("Alt+ArrowUp")
+    press("F2")
+    page.keyboard.type("mobile")
+    press("Enter")
+    presets.get_by_role("button", name="archive", exact=True).focus()
+    press("Delete")
+    expect(presets.get_by_role("listitem")).to_have_text([re.compile("^mobile"), re.compile("^web")])
+
+    steps = page.locator('[data-setting="panels.steps"]')
+    steps.get_by_role("button", name="Add an item").click()
+    steps.get_by_role("button", name="Add an item").click()
+    steps.get_by_label("Quality").first.fill("99")
+    expect(steps).to_contain_text("At most 51.")
+    expect(save).to_be_disabled()
+    steps.get_by_label("Quality").first.fill("7")
+    steps.get_by_role("button", name="Move 1 down").click()
+    slots = page.locator('[data-setting="panels.slots"]')
+    slots.get_by_label("Name of a new key of Slots").fill("night")
+    press("Enter")
+    slots.get_by_label("Slots, night").fill("9")
+    slots.get_by_role("button", name="Take day away").click()
+    save.click()
+    expect(presets).to_have_attribute("data-status", "overridden")
+
+    held = studio.bus.request(GetSettings(addon="panels", project=shot.project)).values["panels"]
+    assert held["presets"] == {
+        "mobile": {"crf": 30, "codec": "h264"}, "web": {"crf": 18, "codec": "h264"}, "archive": None,
+        "@order": ["mobile", "web"],
+    }  # fmt: skip
+    assert [step["crf"] for step in held["steps"]] == [18, 7]
+    assert held["slots"] == {"night": 9}
 
 
 def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
