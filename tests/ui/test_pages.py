@@ -16,7 +16,9 @@ from events.ids import new_id
 from qi.app import front
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
+from qi.contracts.folders import MakeFolders
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
+from qi.errors import NotFound
 from qi.testing.server import PASSWORD, RunningServer
 from qi.testing.studio import RunningStudio, Shot
 
@@ -283,7 +285,20 @@ def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], stud
     cell = page.get_by_role("cell", name="notices")
     row = page.get_by_role("table", name="Actors").get_by_role("row").filter(has=cell)
     expect(row).to_contain_text("running")
-    expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
+    expect(row.locator("td").nth(3)).to_have_text("1")
+
+    # Figures are live: what others ask shows without a reload.
+    asked, waiting = page.locator("[data-requests=folders]"), page.locator("[data-waiting=folders]")
+    expect(asked).to_have_text(re.compile(r"\d+"))
+    before = int(asked.inner_text())
+    for _ in range(7):
+        with pytest.raises(NotFound):
+            studio.bus.request(MakeFolders(project="none such"))
+    expect(asked).to_have_text(str(before + 7))
+    expect(waiting).to_have_text(re.compile(r"^0 \([1-9]\d*\)$"))
+    page.get_by_role("button", name="folders", exact=True).click()
+    topics = page.get_by_role("table", name="Topics of folders").get_by_role("row")
+    expect(topics.filter(has_text="folder.make")).to_contain_text(re.compile(r"\d\.\d\d"))
 
 
 def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(

@@ -3,6 +3,19 @@
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+export interface ActorFigures {
+	name: string;
+	requests: number;
+	errors: number;
+	waiting: number;
+	deepest: number;
+	waiting_bytes: number;
+	dropped: number;
+	p50_ms: number;
+	p99_ms: number;
+	topics: TopicFigures[];
+}
+
 export interface AddLink {
 	project: string;
 	input: string;
@@ -360,6 +373,10 @@ export interface Explanation {
 	layers: LayerValue[];
 }
 
+export interface Figures {
+	actors: ActorFigures[];
+}
+
 export interface FileList {
 	files: PublishedFile[];
 	more: boolean;
@@ -706,6 +723,9 @@ export interface MakeFolders {
 	project: string;
 	entity?: string;
 	task?: string;
+}
+
+export interface MeasureActors {
 }
 
 export interface Meta {
@@ -1370,6 +1390,14 @@ export interface TaskPage {
 	next: string;
 }
 
+export interface TopicFigures {
+	topic: string;
+	requests: number;
+	mean_ms: number;
+	p50_ms: number;
+	p99_ms: number;
+}
+
 export interface Tried {
 	publish: string;
 	what_if: string;
@@ -1552,6 +1580,7 @@ export interface Topics {
 	'session.identify': [Identify, SessionInfo];
 	'session.list': [ListSessions, SessionList];
 	'session.open': [OpenSession, SessionInfo];
+	'studio.figures': [MeasureActors, Figures];
 	'studio.restart': [RestartActor, Done];
 	'studio.resume': [ResumeWork, Done];
 	'studio.status': [GetStatus, StudioStatus];
