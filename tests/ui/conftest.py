@@ -87,6 +87,7 @@ class Preset(SettingsModel):
 
 class Settings(SettingsModel):
     presets: Named[Preset] = setting({"web": Preset(), "archive": Preset(crf=0)}, title="Presets")
+    limit: int | list[int] = setting(3, title="Limit")
     steps: list[Preset] = setting([], title="Steps")
     slots: dict[str, int] = setting({"day": 4}, title="Slots")
 """

@@ -30,6 +30,7 @@ CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
 
 
+LARGEST = "Math.max(...performance.getEntriesByType('resource').map((one) => one.decodedBodySize))"
 DROPPED = ("beauty.1001.exr", "beauty.1003.exr")
 DATA_TRANSFER = """(files) => {
     const made = new DataTransfer();
@@ -112,7 +113,9 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
 def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keyboard(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot
 ) -> None:
-    page = window("root").go(f"/settings?addon=panels&scope=project&project={shot.project}")
+    one = window("root")
+    first_paint = one.page.evaluate(LARGEST)  # the editor's code comes with the first editor
+    page = one.go(f"/settings?addon=panels&scope=project&project={shot.project}")
     press, save = page.keyboard.press, page.get_by_role("button", name="Save")
     presets = page.locator('[data-setting="panels.presets"]')
     presets.get_by_label("Name of a new item of Presets").fill("a.b")
@@ -143,6 +146,10 @@ def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keybo
     press("Enter")
     slots.get_by_label("Slots, night").fill("9")
     slots.get_by_role("button", name="Take day away").click()
+    limit = page.locator('[data-setting="panels.limit"]')
+    limit.get_by_role("textbox", name="Limit").fill("[1, 2")
+    expect(limit.get_by_role("alert")).to_contain_text("This is no JSON.")
+    limit.get_by_role("textbox", name="Limit").fill("[1, 2]")
     save.click()
     expect(presets).to_have_attribute("data-status", "overridden")
 
@@ -152,7 +159,27 @@ def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keybo
         "@order": ["mobile", "web"],
     }  # fmt: skip
     assert [step["crf"] for step in held["steps"]] == [18, 7]
-    assert held["slots"] == {"night": 9}
+    assert (held["slots"], held["limit"]) == ({"night": 9}, [1, 2])
+
+    # Carried as text.
+    page.get_by_role("button", name="Export, import").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_contain_text("panels.presets.archive. Use JSON")
+    dialog.get_by_role("radio", name="json").click()
+    editor = dialog.get_by_label("Settings as text")
+    expect(editor).to_contain_text('"night": 9')
+    editor.fill('{"panels": {"slots": {"night": 9, "late": 2}}')
+    dialog.get_by_role("button", name="Compare").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("JSON")
+    editor.fill('{"panels": {"slots": {"night": 9, "late": 2}}}')
+    dialog.get_by_role("button", name="Compare").click()
+    expect(dialog.get_by_role("table", name="What would change")).to_contain_text('"late":2')
+    assert studio.bus.request(GetSettings(addon="panels", project=shot.project)).values["panels"] == held
+    dialog.get_by_role("button", name="Apply").click()
+    expect(dialog).to_be_hidden()
+    expect(slots.get_by_label("Slots, late")).to_have_value("2")
+    assert one.page.evaluate(LARGEST) > 300_000 > first_paint
+    assert [said for said in one.complaints if THROWN not in said] == []
 
 
 def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
