@@ -1,4 +1,4 @@
-"""In CI a skipped test is a failed one: what it needs is to be installed."""
+"""In CI a skipped test is a failed one: what it needs is to be installed. Tests that share a started thing share it whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a module starts once is started in one process: its tests stay together."""
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo", None)
+        defined = [one for known in fixtures.name2fixturedefs.values() for one in known] if fixtures else []
+        if any(one.scope == "module" for one in defined) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.hookimpl(wrapper=True)

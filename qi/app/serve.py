@@ -7,15 +7,16 @@ JSON) and leaves it behind.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import os
 import signal
 import sys
-from types import FrameType
 from typing import Literal
 
 from qi.app import logs
+from qi.app.ending import Ending
 from qi.app.front import beside
 from qi.app.launch import LaunchConfig, read_launch_config
 from qi.app.studio import Studio
@@ -25,6 +26,8 @@ from qi.home import Home
 log = logging.getLogger("qi.serve")
 
 LOG_FILE = "studio.jsonl"
+CRASH_FILE = "studio-crash.txt"
+"""Where each thread stood when native code, or a signal, brought the process down."""
 LINGERS_S = 6.0
 """So long, and a little more, a studio outlives the command that started it."""
 
@@ -34,30 +37,26 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
     home = Home(config.home)
     home.make()
     logs.set_up(config.log_level, file=home.logs / LOG_FILE, terminal=lives == "served")
-    studio = Studio(config, lives, waits_s=LINGERS_S if lives == "served" else 0.0)
-
-    def end(_: int, __: FrameType | None) -> None:
-        studio.end()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    studio.start(resume=resume)
-    if on_ready:
-        sys.stdout.write(on_ready + "\n")
-        sys.stdout.flush()
-    front = None
-    try:
-        if lives == "embedded":
-            _let_go_of_the_terminal()
-        else:
-            front = beside(home, config)
+    faulthandler.enable((home.logs / CRASH_FILE).open("a"))
+    with Ending(signal.SIGTERM, signal.SIGINT) as ending:
+        studio = Studio(config, lives, end=ending.now, waits_s=LINGERS_S if lives == "served" else 0.0)
+        studio.start(resume=resume)
+        if on_ready:
+            sys.stdout.write(on_ready + "\n")
+            sys.stdout.flush()
+        front = None
+        try:
+            if lives == "embedded":
+                _let_go_of_the_terminal()
+            else:
+                front = beside(home, config)
+                if front is not None:
+                    log.info("the Command Center is at %s; `qi open` logs in there", front.url)
+            ending.wait()
+        finally:
             if front is not None:
-                log.info("the Command Center is at %s; `qi open` logs in there", front.url)
-        studio.wait()
-    finally:
-        if front is not None:
-            front.stop()
-        studio.stop()
+                front.stop()
+            studio.stop()
 
 
 def _let_go_of_the_terminal() -> None:

@@ -14,6 +14,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -85,15 +86,21 @@ class Studio:
     """One studio of this process. `lives` says whether it waits to be stopped or goes with its last client."""
 
     def __init__(
-        self, config: LaunchConfig, lives: Literal["served", "embedded"] = "served", *, waits_s: float = 0.0
+        self,
+        config: LaunchConfig,
+        lives: Literal["served", "embedded"] = "served",
+        *,
+        end: Callable[[], None] = lambda: None,
+        waits_s: float = 0.0,
     ) -> None:
-        """`waits_s` is how long another studio of this home may take to end: one that a command started lingers."""
+        """`end` is called, on any thread, when somebody asks that the studio be stopped. `waits_s` is how long another
+        studio of this home may take to end: one that a command started lingers."""
         self.config = config
         self._waits_s = waits_s
         self.home = Home(config.home)
         self.lives = lives
         self.stage = "starting"
-        self._ended = threading.Event()
+        self._end = end
         self._problems: list[str] = []
         self._lock = FileLock(self.home.lock)
         self._owner_token = secrets.token_urlsafe(32)
@@ -124,14 +131,6 @@ class Studio:
             self.stop()
             raise
 
-    def wait(self) -> None:
-        """Block until somebody lets the studio end."""
-        self._ended.wait()
-
-    def end(self) -> None:
-        """Let :meth:`wait` return; any thread."""
-        self._ended.set()
-
     def stop(self) -> None:
         """Stop all, in reverse; safe to call at any stage."""
         self.stage = "stopping"
@@ -143,7 +142,6 @@ class Studio:
         if self._broker is not None:
             self._broker.stop()
         self._lock.release()
-        self._ended.set()
 
     def resume_unfinished(self) -> None:
         """Finish what an earlier studio left unfinished; any thread."""
@@ -208,7 +206,7 @@ class Studio:
             children=self._children,
             broker_restarts=lambda: broker.restarts,
             problems=self._all_problems,
-            end=self.end,
+            end=self._end,
             restart=self._restart,
             resume=self.resume_unfinished,
         )

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ import psutil
 from events.ids import new_id
 from events.record import Event
 from qi import context
+from qi.app.serve import CRASH_FILE
 from qi.bus import Bus
 from qi.checked import Checked
 from qi.contracts.db import CreateEntity, CreateProject
@@ -93,11 +95,17 @@ class RunningStudio:
         psutil.wait_procs(brokers, STOP_LIMIT_S)
 
     def stop(self) -> None:
-        """Let it stop in order; safe after a kill."""
+        """Let it stop in order; safe after a kill. Raises :class:`DeadlineExceeded` with where each thread stood."""
         self.participant.leave()
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(STOP_LIMIT_S)
+            try:
+                self.process.wait(STOP_LIMIT_S)
+            except subprocess.TimeoutExpired as error:
+                self.process.send_signal(signal.SIGABRT)
+                self.process.wait()
+                stood = (self.home.logs / CRASH_FILE).read_text()
+                raise DeadlineExceeded(f"the studio did not stop in {STOP_LIMIT_S:.0f} s:\n{stood}") from error
 
     # -- given --------------------------------------------------------------------------------------------------
 
