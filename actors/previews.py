@@ -32,7 +32,7 @@ from qi.manifest import Pinned
 from qi.pinning import Target, pin
 from qi.reading import open_reader
 from qi.sources import require_sources
-from qi.worker.recognition import recognise
+from qi.worker.recognition import recognise, tidy
 
 AT_ONCE = 2
 WAITING_MOST = 8
@@ -51,6 +51,7 @@ class Previews(Actor):
         self._home = Home(Path(home))
 
     def setup(self) -> None:
+        tidy(self._home)
         self._reader = open_reader(self._home)
         self._numbers = Known(versions.FOLDS)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="qi-preview")

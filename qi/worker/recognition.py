@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ ANSWER_MOST_BYTES = 4 * 1024 * 1024
 NAMED_MOST = 50
 TEXT_LONGEST = 300
 EXIT_ORPHANED = 4
+PREFIX = ".look-"
+"""Of the folders below `runs/`: each goes when its look is over."""
 ORDER = "order.json"
 ANSWER = "answer.json"
 
@@ -66,7 +69,7 @@ def recognise(home: Home, pinned: Pinned, sources: tuple[str, ...], user: str) -
     """Run the collectors over `sources`. Raises what they refuse, as an artist should read it, and
     :class:`DeadlineExceeded` when they take longer than a person waits."""
     order = Order(str(home.root), pinned, sources, user)
-    with tempfile.TemporaryDirectory(dir=home.runs, prefix=".look-") as folder:
+    with tempfile.TemporaryDirectory(dir=home.runs, prefix=PREFIX) as folder:
         mark, words = Path(folder).name, Words()
         (Path(folder) / ORDER).write_bytes(msgspec.json.encode(order))
         with subprocess.Popen(
@@ -88,6 +91,12 @@ def recognise(home: Home, pinned: Pinned, sources: tuple[str, ...], user: str) -
                 end_marked(mark)
                 listener.join()
         return _answer(Path(folder) / ANSWER, code, words.last)
+
+
+def tidy(home: Home) -> None:
+    """Take away what looks of an earlier studio left, which had no time to do it."""
+    for folder in home.runs.glob(f"{PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answer(path: Path, code: int, words: str) -> tuple[Recognised, ...]:

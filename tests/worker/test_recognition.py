@@ -36,6 +36,7 @@ def test_collectors_say_what_they_find_and_where_it_would_go_and_nothing_is_reco
     with pytest.raises(Invalid, match="Two sources have the same name"):
         studio.bus.request(Recognise(**where, sources=(frames, str(Path(frames).with_name("beauty.%04d.exr")))))
     assert studio.events() == before
+    assert list(studio.home.runs.glob(".look-*")) == []
 
     (Path(frames).parent / "beauty.1003.exr").unlink()
     done = studio.finished(studio.publish(shot, [str(Path(frames).with_name("beauty.1001.exr"))], product="plate"))

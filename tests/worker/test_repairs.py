@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from events.ids import new_id
+from qi.contracts.db import ListProducts, ListRepresentations, ListVersions
 from qi.contracts.publish import ListFiles, RepairPublish
 from qi.errors import Conflict, Invalid
 from qi.testing.fixtures import Said
@@ -38,6 +39,10 @@ def test_frames_are_held_where_some_are_missing_and_a_rerun_holds_them_too(
         there["beauty.1001.exr"], there["beauty.1001.exr"], there["beauty.1003.exr"]
     ]  # fmt: skip
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == there
+    (product,) = studio.bus.request(ListProducts(project=shot.project, entity=shot.entity)).items
+    (version,) = studio.bus.request(ListVersions(project=shot.project, product=product.id)).items
+    known = studio.bus.request(ListRepresentations(project=shot.project, version=version.id)).items
+    assert next(one.metadata for one in known if one.name == "exr")["held"] == [1002]
     steps = [(step.plugin, step.outcome) for step in done.steps if step.plugin.startswith("ValidateFrameRange")]
     assert steps == [
         ("ValidateFrameRange", "failed"), ("ValidateFrameRange.repair", "ok"), ("ValidateFrameRange", "ok")
