@@ -1,4 +1,5 @@
-"""In CI a skipped test is a failed one: what it needs is to be installed. Tests that share a started thing share it whole."""
+"""In CI a skipped test is a failed one: what it needs is to be installed. Tests that share what their module starts
+stay in one process."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.history import HistoryIndex
+from actors.history.service import HistoryIndex
 from bench.log import big_log
 from bench.row import Row, Samples, Size
 from events.bundle_events import BundleSettingsChanged

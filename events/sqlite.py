@@ -20,6 +20,7 @@ from events.errors import CorruptLog, Invalid, NotFound
 from events.logfile import create, explained, first, made_whole, make_tables, open_to_read, open_to_write, require_log
 from events.record import NO_STREAM, Event, Position, StreamName, Version, now
 from events.sealing import Decided, Known, Prepared, commands_of, decide, prepare
+from events.search import Said
 from events.store import COLUMNS, Append, Appended, Head, StoredRow, Written, answer, event_of
 
 STREAMS_REMEMBERED = 50_000
@@ -38,6 +39,8 @@ _ALL = ", ".join(COLUMNS)
 _STREAM = f"SELECT {_ALL} FROM event WHERE stream = ? AND version > ? ORDER BY version LIMIT ?"  # noqa: S608
 _BY_ID = f"SELECT {_ALL} FROM event WHERE id = ?"  # noqa: S608
 _BY_POSITION = f"SELECT {_ALL} FROM event WHERE position = ?"  # noqa: S608
+_SAID = "SELECT position, stream, type, data FROM event WHERE position IN (SELECT value FROM json_each(?))"
+_FIRST = "SELECT position, stream, type, data FROM event WHERE stream = ? AND version = 1"
 _VERSIONS = "SELECT value, (SELECT max(version) FROM event WHERE stream = value) FROM json_each(?)"
 _TAKEN = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM event WHERE id = value)"
 _HEAD = "SELECT position, hash FROM event ORDER BY position DESC LIMIT 1"
@@ -98,6 +101,20 @@ class SqliteReader:
     def at(self, position: Position) -> Event:
         missing = NotFound(f"the log holds no event at position {position}", position=position)
         return self._one(_BY_POSITION, position, missing)
+
+    def said(self, positions: Iterable[Position]) -> dict[int, Said]:
+        """What the events there say, by position."""
+        with explained(self.path):
+            rows: list[Any] = self._db.execute(_SAID, (msgspec.json.encode(list(positions)).decode(),)).fetchall()
+        return {row[0]: Said(*row) for row in rows}
+
+    def said_first(self, stream: StreamName) -> Said:
+        """What the first event of a stream says. Raises :class:`NotFound`."""
+        with explained(self.path):
+            row = first(self._db, _FIRST, (stream,))
+        if row is None:
+            raise NotFound(f"the log holds no stream '{stream}'", stream=stream)
+        return Said(*row)
 
     def names(self, digest: str) -> bool:
         """Whether any payload holds this text. Reads the whole log."""

@@ -324,13 +324,13 @@ class Actor(pykka.ThreadingActor):
         except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad request must not end the actor
             self._replies.refuse(call.msg, self._replies.fault(error, call.endpoint.kind.topic))
         else:
-            # The reply comes last: it wakes the bus thread, which then need not wait for this one.
+            # The reply comes last: whoever it wakes then need not wait for this thread.
             self._stats.record(time.perf_counter() - began)
             if isinstance(answer, Future):
                 answer.add_done_callback(lambda done: self._send_later(call, done))
             else:
                 self._answered(call)
-                self._replies.send(call.msg, answer)
+                self._replies.send(call.msg, answer, at_once=self.mailbox.empty())
             return
         self._answered(call)
         self._stats.record(time.perf_counter() - began)

@@ -84,7 +84,7 @@ class Bus(Link):
         pause = RETRY_FIRST_S
         while True:
             future: Future[Answer] = Future()
-            number = self._send(message, to, sent, limit, future)
+            number = self._send(message, to, sent, limit, future, at_once=True)
             try:
                 return self._decode(message, self._wait(future, number, message, limit))
             except (Unavailable, Busy):
@@ -121,7 +121,8 @@ class Bus(Link):
         """:meth:`request` for coroutines on the bus thread; no retries."""
         sent, limit = self._limit(message, timeout_s)
         future: asyncio.Future[Answer] = self._loop.create_future()
-        number = self._send(message, to, sent, limit, future)
+        # With others under way more may follow in this very round of the loop: they leave together.
+        number = self._send(message, to, sent, limit, future, at_once=not self._waiting)
         timer = self._loop.call_later(limit - time.monotonic(), self._expire, future, message)
         try:
             return self._decode(message, await future)
@@ -149,6 +150,8 @@ class Bus(Link):
         sent: Context,
         limit: float,
         future: Future[Answer] | asyncio.Future[Answer],
+        *,
+        at_once: bool = False,
     ) -> str:
         """Returns the number under which `future` waits."""
         number = format(next(self._numbers), "x")
@@ -158,7 +161,7 @@ class Bus(Link):
         try:
             if self._stopping:
                 raise _leaving()
-            self._put(item)
+            self._put(item, at_once=at_once)
         except QiError:
             del self._waiting[number]
             raise

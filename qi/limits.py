@@ -64,3 +64,6 @@ PathText = Annotated[str, Text(4096)]
 
 PageSize = Annotated[int, Span(1, 1000)]
 """How many items one reply may hold at most."""
+
+Whole = Annotated[int, Span(0, 2**62)]
+"""A log position, or a time in microseconds since the epoch; what 0 means is told where it stands."""

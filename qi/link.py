@@ -1,7 +1,8 @@
 """The connection to the broker: one thread with an event loop and the NATS client, for a whole process.
 
-Nobody else touches the client. Other threads leave messages in the *outbox* (:mod:`qi.outbox`). Subscriptions call back
-on the bus thread and must do O(1) work there. Pure standard library and nats-py, so that it also runs inside a DCC.
+Nobody else touches the client. Other threads leave messages in the *outbox* (:mod:`qi.outbox`), which may hand one to
+the socket at once (:mod:`qi.line`). Subscriptions call back on the bus thread and must do O(1) work there.
+Pure standard library and nats-py, so that it also runs inside a DCC.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import ssl
 import threading
 from collections import deque
@@ -20,6 +20,7 @@ from typing import Any, cast
 import nats.errors
 
 from events.ids import new_id
+from qi.complaints import about_eof, is_refusal, violation
 from qi.credentials import Credentials
 from qi.errors import Forbidden, Unauthenticated, Unavailable
 from qi.outbox import Outbox, Outgoing
@@ -32,14 +33,13 @@ CONNECT_TIMEOUT_S = 2
 CLOSE_LIMIT_S = 0.5
 PING_INTERVAL_S = 15
 RECONNECT_PAUSE_S = 0.25
+LOOK_AGAIN_S = 0.05
 REFUSED_PAUSE_S = 0.25
 REFUSED_PAUSE_MOST_S = 10.0
 WATCHDOG_EVERY_S = 5.0
 WATCHDOG_FLUSH_S = 2
 STOP_LIMIT_S = 5
 PROBLEMS_KEPT = 50
-_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
-"""What the broker says, as the client passes it on: in lower case."""
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +108,7 @@ class Link:
             self._on_loop(self._start(), CONNECT_TIMEOUT_S * 3)
         except (OSError, nats.errors.Error, TimeoutError) as error:
             self.stop()
-            if _is_refusal(error):
+            if is_refusal(error):
                 raise Unauthenticated(
                     f"the studio at {self._credentials.url} does not let this session in",
                     remedy="the log-in may have expired or been ended: log in again with `qi login`",
@@ -159,17 +159,26 @@ class Link:
     # -- telling ------------------------------------------------------------------------------------------------
 
     def publish(
-        self, subject: str, data: bytes, *, reply: str = "", headers: dict[str, str] | None = None, lossy: bool = False
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        reply: str = "",
+        headers: dict[str, str] | None = None,
+        lossy: bool = False,
+        at_once: bool = False,
     ) -> None:
-        """Leave a message in the outbox; any thread, never blocks.
+        """Leave a message in the outbox; any thread, never blocks. `at_once` sends it from this thread, if it can be:
+        for whoever has nothing else to do.
 
         Raises :class:`BadRequest` when it is too big, :class:`Busy` when the broker is away and the outbox is full
         (a `lossy` one is dropped and counted instead).
         """
-        self._put(Outgoing(subject, data, reply, headers, None), lossy=lossy)
+        self._put(Outgoing(subject, data, reply, headers, None), lossy=lossy, at_once=at_once)
 
-    def _put(self, item: Outgoing, *, lossy: bool = False) -> None:
-        self._outbox.put(item, lossy=lossy, on_loop=threading.get_ident() == self._thread.ident)
+    def _put(self, item: Outgoing, *, lossy: bool = False, at_once: bool = False) -> None:
+        on_loop = threading.get_ident() == self._thread.ident
+        self._outbox.put(item, lossy=lossy, at_once=at_once, on_loop=on_loop)
 
     @property
     def dropped(self) -> int:
@@ -236,7 +245,7 @@ class Link:
         if credentials is not None:
             self._credentials = credentials
         try:
-            self._on_loop(self._replace(), CONNECT_TIMEOUT_S * 3)
+            self._on_loop(self._renew(), CONNECT_TIMEOUT_S * 3)
         except TimeoutError as error:
             raise Unavailable(f"no broker at {self._credentials.url}") from error
         if not self.connected:
@@ -252,6 +261,12 @@ class Link:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        # A client that was replaced while it connected again may have left tasks; the loop must not be closed on them.
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_LIMIT_S))
 
     def _on_loop(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
         """Run a coroutine on the bus thread and wait; cancels it at the limit."""
@@ -286,10 +301,10 @@ class Link:
             if not client.options["allow_reconnect"]:
                 raise error
             self._problems.append(f"{type(error).__name__}: {error}")
-            violation = _VIOLATION.search(str(error))
-            if violation is not None:
-                self._violated(violation[1], violation[2])
-            elif client is self._client and not self._refused and _is_refusal(error):
+            kept_from = violation(error)
+            if kept_from is not None:
+                self._violated(*kept_from)
+            elif client is self._client and not self._refused and is_refusal(error):
                 self._refused = True
                 self._spawn(self._try_again())
 
@@ -300,7 +315,7 @@ class Link:
         more: dict[str, Any] = {}
         if given.url.startswith("tls:"):
             more["tls"] = ssl.create_default_context(cafile=given.ca or None)
-            logging.getLogger("asyncio").addFilter(_about_eof)
+            logging.getLogger("asyncio").addFilter(about_eof)
         try:
             await client.connect(
                 given.url,
@@ -366,6 +381,12 @@ class Link:
                     self._problems.append(f"watchdog: {type(error).__name__}: {error}")
                     await self._replace()
 
+    async def _renew(self) -> None:
+        await self._replace()
+        # Cut off again, as whoever came in with the rights of a moment ago is, the client comes back by itself.
+        while self._client.is_reconnecting and not self._refused:
+            await asyncio.sleep(LOOK_AGAIN_S)
+
     async def _replace(self) -> None:
         try:
             await asyncio.wait_for(self._client.close(), WATCHDOG_FLUSH_S)
@@ -395,15 +416,6 @@ class Link:
             self._give_up_waiting()
             if self._client.is_connected or self._client.is_reconnecting:
                 await self._client.close()
-
-
-def _about_eof(record: logging.LogRecord) -> bool:
-    """asyncio warns at the end of every TLS connection of the client; it means nothing."""
-    return "eof_received" not in str(record.msg)
-
-
-def _is_refusal(error: BaseException) -> bool:
-    return "authorization violation" in str(error).lower()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

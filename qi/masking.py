@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 MASK = "••••"
 SHORTEST_SECRET = 6
@@ -22,6 +23,8 @@ _ASSIGNED = re.compile(
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w\-.~+/]{8,}=*")
 _IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+
+_COLOUR = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 _lock = threading.Lock()
 _values: set[str] = set()
@@ -43,7 +46,30 @@ def hide(value: str) -> None:
 
 
 def mask(text: str) -> str:
-    """`text` without known secrets and without what looks like one."""
+    """`text` without known secrets and without what looks like one; without its colours, where those stood between."""
+    if "\x1b" in text:
+        plain = _COLOUR.sub("", text)
+        hidden = _mask(plain)
+        return text if hidden == plain else hidden
+    return _mask(text)
+
+
+def mask_value(value: Any) -> Any:
+    """A copy of `value` with every text in it masked, and whatever stands under a name that speaks of a secret."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {
+                key: MASK if is_secret_name(str(key)) and one not in (None, "") else mask_value(one)
+                for key, one in value.items()
+            }
+        case list() | tuple():
+            return [mask_value(one) for one in value]
+    return mask(str(value))
+
+
+def _mask(text: str) -> str:
     if _known is not None:
         text = _known.sub(MASK, text)
     text = _IN_URL.sub(MASK, text)

@@ -24,12 +24,12 @@ class Replies:
         self._actor = actor
         self._stats = statistics
 
-    def send(self, msg: Message, answer: Any) -> None:
-        """The reply; one that cannot travel becomes an error."""
+    def send(self, msg: Message, answer: Any, *, at_once: bool = False) -> None:
+        """The reply; one that cannot travel becomes an error. `at_once` says that nothing else waits to be done."""
         if not msg.reply:
             return
         try:
-            self._bus.publish(msg.reply, self._bus.codec.encode(answer))
+            self._bus.publish(msg.reply, self._bus.codec.encode(answer), at_once=at_once)
         except QiError as error:  # too big, or the outbox is full
             self.refuse(msg, error)
         except Exception as error:  # noqa: BLE001 - the caller learns it now rather than at its deadline

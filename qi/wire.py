@@ -1,20 +1,21 @@
 """The NATS client as the bus uses it: messages go straight from the reader to their callback, and out in batches.
 
 nats-py's public subscribe gives each subscription a queue and a task, and its publish wakes a flusher for each
-message; a callback that does O(1) work needs neither. Everything here runs on the bus thread.
+message; a callback that does O(1) work needs neither. Everything here runs on the bus thread, unless it says more.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
+
+from qi.line import Line
 
 log = logging.getLogger("qi.wire")
 
@@ -81,14 +82,14 @@ class Wire(Client):
         self._subs[self._sid] = Subscription(self, self._sid, subject, queue=queue)
         self._callbacks[self._sid] = callback
         if self.is_connected:
-            self._writer.write(f"SUB {subject} {queue} {self._sid}\r\n".encode())
+            self._line.write(f"SUB {subject} {queue} {self._sid}\r\n".encode())
         return self._sid
 
     async def forget(self, sid: int, timeout_s: int) -> None:
         """Stop listening; what the server had sent until then is still delivered. Raises like :meth:`round_trip`."""
         try:
             if self.is_connected and sid in self._subs:
-                self._writer.write(f"UNSUB {sid}\r\n".encode())
+                self._line.write(f"UNSUB {sid}\r\n".encode())
                 await self.round_trip(timeout_s)
         finally:
             self._subs.pop(sid, None)
@@ -96,12 +97,17 @@ class Wire(Client):
 
     def send(self, frames: Iterable[bytes]) -> bool:
         """Hand frames to the socket, all in one; False when the caller should :meth:`settle` before it sends more."""
-        self._writer.write(b"".join(frames))
-        return self._writer.transport.get_write_buffer_size() < HIGH_WATER_BYTES
+        self._line.writelines(frames)
+        return self._line.waiting_bytes < HIGH_WATER_BYTES
+
+    def send_at_once(self, sent: bytes) -> bool:
+        """Hand one frame to the socket; any thread. False when it is for the bus thread to send it."""
+        line = self._transport
+        return bool(self.is_connected) and isinstance(line, Line) and line.send_at_once(sent)
 
     async def settle(self) -> None:
         """Wait until the socket takes more. Raises OSError when the connection is lost."""
-        await self._writer.drain()
+        await self._line.drain()
 
     async def round_trip(self, timeout_s: int) -> None:
         """Return when the server has answered a ping. Raises :class:`nats.errors.Error` or OSError.
@@ -115,15 +121,14 @@ class Wire(Client):
         await self.flush(timeout_s)
 
     def abort(self) -> None:
-        """Let go of the socket, and of what it did not take: a peer that reads no more would keep both for ever."""
-        if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:
-            self._writer.transport.abort()
+        """Let go of the socket, and of what it did not take."""
+        if isinstance(self._transport, Line):
+            self._transport.abort()
 
     @property
-    def _writer(self) -> asyncio.StreamWriter:
-        assert isinstance(self._transport, TcpTransport)
-        assert self._transport._io_writer is not None
-        return self._transport._io_writer
+    def _line(self) -> Line:
+        assert isinstance(self._transport, Line)
+        return self._transport
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         callback = self._callbacks.get(sid)
@@ -135,10 +140,12 @@ class Wire(Client):
                 log.exception("callback failed", extra={"subject": subject.decode()})
 
     async def _connect_to_server(self, s: Any) -> None:
+        s.last_attempt = time.monotonic()
         # A log-in that failed leaves its socket open, and nobody would close it any more.
         if self._transport is not None:
             self._transport.close()  # type: ignore[no-untyped-call]
-        await super()._connect_to_server(s)
+        self._transport = line = Line()
+        await line.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
 
     async def _process_pong(self) -> None:
         # nats-py answers a ping that was given up, too, and its reader dies of the error.

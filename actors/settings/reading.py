@@ -131,8 +131,10 @@ class SettingsReading(Actor):
     def explain(self, message: contract.ExplainSetting) -> contract.Explanation:
         self._ledger.follow()
         project = self._project(message.project)
-        bundle = self._bundle(message.bundle, project)
+        bundle = self._bundle(message.bundle, project, message.at)
         known = self._ledger.known
+        if message.at:
+            known = known_at(self._reader, self._folds, Position(message.at))
         scopes = _scopes(known, known, bundle, self._streams(bundle, project, message.user or self.caller.user))
         addon, path = split(message.path)
         read = self._layers.read(self._of(bundle), addon, scopes)
@@ -157,7 +159,7 @@ class SettingsReading(Actor):
     @handles(contract.GetOverrides)
     def overrides(self, message: contract.GetOverrides) -> contract.ScopeSettings:
         position = self._ledger.follow()
-        place = self._place(message.scope, message.target)
+        place = self._place(message.scope, message.target, message.at)
         if message.at:
             position = Position(message.at)
             scope = scope_at(self._reader, place, position)
@@ -240,14 +242,15 @@ class SettingsReading(Actor):
         project = "" if named else project
         return self.request(GetBundle(bundle=named, project=project, otherwise=self.caller.bundle, at=at))
 
-    def _place(self, scope: str, target: str) -> Place:
+    def _place(self, scope: str, target: str, at: int = 0) -> Place:
         """Where a scope lies, as a person names it."""
         if scope == "bundle":
-            found = self.request(GetBundle(bundle=target or "production"))
+            found = self.request(GetBundle(bundle=target or "production", at=at))
             return Place("bundle", bundles.bundle_stream(found.id), found.id, found.name)
-        if scope == "project":
+        if scope in ("project", "project file"):
             project = self.request(GetProject(project=target))
-            return Place("project", settings_stream("project", project.id), project.id, project.name)
+            kind = "project" if scope == "project" else "file"
+            return Place(scope, settings_stream(kind, project.id), project.id, project.name)
         stream = user_stream(target or self.caller.user)
         return Place("user", stream, stream.partition("_")[2], target or self.caller.user)
 

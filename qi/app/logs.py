@@ -15,11 +15,13 @@ from typing import Any
 import structlog
 
 from qi import context
-from qi.masking import mask
+from qi.masking import mask_value
 
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 QUIET = {"nats": logging.ERROR, "asyncio": logging.ERROR, "pykka": logging.WARNING}
+OWN = {"_record", "_from_structlog", "exc_info", "stack_info"}
+"""What structlog carries along for itself; it is never written."""
 
 Entry = MutableMapping[str, Any]
 
@@ -30,7 +32,8 @@ def _with_trace(_: Any, __: str, entry: Entry) -> Entry:
 
 
 def _masked(_: Any, __: str, entry: Entry) -> Entry:
-    return {key: mask(value) if isinstance(value, str) else value for key, value in entry.items()}
+    masked: Entry = mask_value({key: value for key, value in entry.items() if key not in OWN})
+    return {**masked, **{key: entry[key] for key in OWN & entry.keys()}}
 
 
 def set_up(level: str, *, file: Path | None = None, terminal: bool = True) -> None:

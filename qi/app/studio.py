@@ -32,6 +32,7 @@ from actors.history import History
 from actors.hosting import Host, Hosting, providers
 from actors.jobs import Jobs
 from actors.journal import Journal
+from actors.logs import LogFiles
 from actors.notices import NoticeBoard
 from actors.previews import Previews
 from actors.project_files import ProjectFiles
@@ -78,7 +79,7 @@ ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider."
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, Previews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, StudioActor,
+    PublishViews, Previews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, LogFiles, StudioActor,
 )  # fmt: skip
 
 
@@ -190,6 +191,7 @@ class Studio:
         self._core(Rehearsals, home=home)
         self._core(NoticeBoard, home=home)
         self._core(Windows)
+        self._core(LogFiles, home=home)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)
         self._core(Host, hosting=hosting, production=production.id, moved=self._moved)

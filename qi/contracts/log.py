@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from events.record import Event, NewEvent
-from qi.limits import Items, Name, PageSize, PathText, Token
+from qi.limits import Items, Name, PageSize, PathText, Text, Token, Whole
 from qi.messages import STUDIO_ONLY, Request, message
 
 
@@ -59,14 +59,22 @@ class EventPage:
     head: int
     """Position of the newest event of the log."""
     more: bool
-    """Whether another page follows the last event of this one."""
+    """Whether there may be another page: ask on from `reached`."""
+    reached: int = 0
+    """Everything up to here was looked at: the next page is `after` it, or of the newest `before` it."""
 
 
 @message
 class ReadLog(Request[EventPage], topic="log.read", needs="history.read"):
-    """A page of the log, oldest first; every filter that is given must hold."""
+    """A page of the log, oldest first; every filter that is given must hold.
 
-    after: int = 0
+    With `text` or `entity` a page may hold few events, or none, and say `more`: the log is looked through for a moment
+    at a time.
+    """
+
+    after: Whole = 0
+    before: Whole = 0
+    """Only before this position; 0 means no bound."""
     limit: PageSize = 200
     stream: Annotated[str, Items(200)] = ""
     category: Annotated[str, Items(100)] = ""
@@ -74,9 +82,13 @@ class ReadLog(Request[EventPage], topic="log.read", needs="history.read"):
     """An event type, or the beginning of one ending in `*`."""
     user: Annotated[str, Items(200)] = ""
     trace: Annotated[str, Items(64)] = ""
-    since: int = 0
+    text: Annotated[str, Text(200)] = ""
+    """Anywhere in what it says (values, reasons, messages), its type or its stream; capitals make no difference."""
+    entity: Annotated[str, Text(500)] = ""
+    """What it is about: a project, a context (`PROJECT/seq010/sh0100`), a bundle, an addon, a publish; name or id."""
+    since: Whole = 0
     """Recorded at or after, microseconds since the epoch."""
-    until: int = 0
+    until: Whole = 0
     """Recorded before; 0 means no bound."""
     newest: bool = False
     """The last ones that fit instead of the first; the page itself is still oldest first."""

@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import Annotated, Any
 
 from qi.contracts.bundles import BundleInfo
-from qi.limits import Items, Name, PathText, Prose, Text, Token
+from qi.limits import Items, Name, PathText, Prose, Text, Token, Whole
 from qi.messages import STUDIO_ONLY, Request, message
 
 Scope = Annotated[str, Text(10, "^(bundle|project|user)$")]
@@ -184,6 +184,8 @@ class ExplainSetting(Request[Explanation], topic="config.explain", needs="read")
     bundle: Name = ""
     project: Name = ""
     user: Name = ""
+    at: Whole = 0
+    """As of this log position; now when 0."""
 
 
 @message
@@ -211,12 +213,12 @@ class ScopeSettings:
 class GetOverrides(Request[ScopeSettings], topic="config.overrides", needs="read"):
     """What one scope says itself, and nothing that it inherits."""
 
-    scope: Scope
+    scope: Annotated[str, Text(12, "^(bundle|project|project file|user)$")]
     target: Name = ""
     """As in :class:`PatchSettings`."""
     addon: Name = ""
-    at: int = 0
-    """As of this log position; now when 0."""
+    at: Whole = 0
+    """As of this log position; now when 0. A pointer names the bundle it pointed at then."""
 
 
 @message

@@ -166,7 +166,7 @@ class RunningStudio:
             found += page.events
             if not page.more:
                 return found
-            after = found[-1].position
+            after = page.reached
 
     def wait_for_event(self, kind: str, *, timeout_s: float = WAIT_LIMIT_S, **filters: Any) -> Event:
         """The first event of a type (or `beginning*`) that fits the filters, once there is one."""

@@ -10,7 +10,15 @@ import pytest
 from events.ids import new_id
 from qi.contracts.auth import AddUser
 from qi.contracts.bundles import CreateBundle
-from qi.contracts.settings import ExplainSetting, GetSettings, Patched, PatchSettings, RevertSettings, Setting
+from qi.contracts.settings import (
+    ExplainSetting,
+    GetOverrides,
+    GetSettings,
+    Patched,
+    PatchSettings,
+    RevertSettings,
+    Setting,
+)
 from qi.contracts.settings_history import DiffSettings, GetSettingHistory, SettingsOf
 from qi.errors import Conflict, Forbidden, Invalid, NotFound, QiError
 from qi.testing.studio import RunningStudio, Shot
@@ -61,6 +69,17 @@ def test_settings_are_read_as_they_were(studio: RunningStudio, shot: Shot) -> No
     put(studio, "project", shot.project, 70)
     assert value(studio, project=shot.project, at=first.position) == 60
     assert value(studio, project=shot.project) == 70
+    put(studio, "user", "", 80)
+    then = ExplainSetting(path=TIMEOUT, project=shot.project, bundle="production", at=first.position)
+    layers = [(one.layer, one.value) for one in studio.bus.request(then).layers]
+    assert layers == [("default", 900), ("project", 60)]
+    studio.bus.request(PatchSettings(scope="user", unset=(TIMEOUT,)))
+    stored = GetOverrides(scope="project", target=shot.project, at=first.position)
+    assert [(one.path, one.value) for one in studio.bus.request(stored).settings] == [(TIMEOUT, 60)]
+    for other in (replace(stored, scope="project file"), replace(stored, scope="bundle", target="production")):
+        assert studio.bus.request(other).settings == ()
+    with pytest.raises(NotFound):
+        studio.bus.request(replace(stored, scope="bundle", target="production", at=1))
 
 
 def test_a_patch_of_an_older_revision_is_refused(studio: RunningStudio, shot: Shot) -> None:

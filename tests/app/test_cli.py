@@ -28,9 +28,10 @@ VERBS = {
     "logout": "", "project create": "--root --json", "project list": "--json", "entity create": "--project --task",
     "entity list": "--project --json", "publish": "--project --entity --task --product --comment --bundle --json",
     "publishes": "--failed --json", "show": "--json", "replay": "--mode --remap --accept-changed --json",
-    "history": "--stream --type --user --since --until --trace --limit --follow --json", "log verify": "--json",
-    "log stats": "--json", "log backup": "--json", "log export": "", "bundle create": "--json", "bundle list": "--json",
-    "bundle show": "--json", "bundle promote": "--json", "settings get": "--json", "settings set": "--json",
+    "history": "--stream --type --user --text --entity --since --until --trace --limit --follow --json",
+    "log verify": "--json", "log stats": "--json", "log backup": "--json", "log export": "--text --entity --after",
+    "bundle create": "--json", "bundle list": "--json", "bundle show": "--json", "bundle promote": "--json",
+    "settings get": "--json", "settings set": "--json",
     "user add": "--password-stdin --json", "user grant": "--json", "subjects": "--json", "doctor": "--json",
 }  # fmt: skip
 
@@ -270,6 +271,12 @@ def test_history_is_filtered_followed_as_a_tree_and_exported(
     assert len(qi("history", "--stream", stream, "--limit", "2", "--json").json) == 2
     exported = [json.loads(line) for line in qi("log", "export", "--stream", stream).out.splitlines()]
     assert exported == qi("history", "--stream", stream, "--limit", "500", "--json").json
+    about = qi("history", "--entity", f"{shot.project}/{shot.entity}", "--text", "COMMITTED", "--json").json
+    assert [event["type"] for event in about if event["stream"] == stream] == ["publish.committed"]
+    named = qi("log", "export", "--entity", info["publish"]).out.splitlines()
+    assert {stream, *(event["stream"] for event in tree if event["type"] == "version.reserved")} <= {
+        json.loads(line)["stream"] for line in named
+    }
 
 
 def test_the_log_is_verified_measured_and_copied(qi: Qi, tmp_path: Path, shot: Shot) -> None:

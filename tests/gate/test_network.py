@@ -170,8 +170,12 @@ def test_a_host_that_is_not_named_may_not_even_log_in(studio: Studio) -> None:
     finally:
         ip(*route, DESKTOP)
     assert "does not let this session in" in said
-    told = json.loads(studio.here("history", "--type", "session.refused", "--json"))
-    assert any(event["data"]["address"] == STRANGER for event in told)
+
+    def told() -> bool:
+        refused = json.loads(studio.here("history", "--type", "session.refused", "--json"))
+        return any(event["data"]["address"] == STRANGER for event in refused)
+
+    eventually(told)
 
 
 def test_a_studio_that_nobody_may_reach_does_not_start(studio: Studio, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """Secrets never reach a log."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qi import masking
-from qi.masking import MASK, MaskingFormatter, hide, is_secret_name, mask, without_secrets
+from qi.app import logs
+from qi.masking import MASK, MaskingFormatter, hide, is_secret_name, mask, mask_value, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,8 @@ def test_short_values_are_left_alone() -> None:
         "secret = 'hunter22'",
         "Authorization: Bearer hunter22hunter22",
         "nats://user:hunter22@127.0.0.1:4222",
+        "\x1b[36mpassword\x1b[0m=\x1b[35mhunter22\x1b[0m",
+        "pass\x1b]8;;x\x07word: hunter22",
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str) -> None:
@@ -58,6 +62,14 @@ def test_a_word_of_a_million_letters_is_masked_as_fast_as_many_short_ones() -> N
 @given(st.text(max_size=60))
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     assert mask(mask(text)) == mask(text)
+
+
+def test_what_is_nested_is_masked_too_and_colours_stay_where_nothing_was_hidden() -> None:
+    said = {"event": "x", "headers": {"Token": "hunter22", "n": [1, "secret=hunter22", {"a": None}]}, "path": Path("p")}
+    assert "hunter22" not in str(mask_value(said))
+    assert mask_value(said)["headers"]["n"][0] == 1
+    assert logs._masked(None, "", {**said, "exc_info": None}) == {**mask_value(said), "exc_info": None}
+    assert mask("\x1b[31mred\x1b[0m") == "\x1b[31mred\x1b[0m"
 
 
 def test_an_environment_is_recorded_without_secrets() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -26,7 +27,10 @@ pytestmark = pytest.mark.xdist_group("ui")
 
 LIMIT_MS = 15_000
 THROWN = "the barometer fell down"
-PAGES = ["/", "/publish", "/publishes", "/history", "/settings?addon=panels", "/bundles", "/addons", "/mesh", "/admin"]
+PAGES = [
+    "/", "/publish", "/publishes", "/history?at=9", "/settings?addon=panels", "/bundles", "/addons", "/mesh", "/admin",
+    "/admin/logs",
+]  # fmt: skip
 CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
 
@@ -235,6 +239,72 @@ def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is
     pinned = {addon.name for addon in studio.bus.request(GetBundle(bundle=name)).addons}
     assert "local" in pinned
     assert not pinned & {"media", "panels"}
+
+
+def test_the_whole_log_is_searched_and_exported_and_shown_as_it_was(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+) -> None:
+    reason = f"because {new_id()}"
+
+    def changed(value: int) -> int:
+        setting = Setting(path="media.review_crf", value=value)
+        return studio.bus.request(
+            PatchSettings(scope="project", target=shot.project, settings=(setting,), reason=reason, command=new_id())
+        ).position
+
+    first, _ = changed(31), changed(32)
+    page = window("root").go(f"/history?entity={shot.project}")
+    page.get_by_label("Text", exact=True).fill(reason.upper())
+    found = page.get_by_test_id("found")
+    expect(found).to_contain_text("2 events · the whole log was looked at")
+    changed(33)
+    expect(found).to_contain_text("3 events")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    lines = download.value.path().read_text("utf-8").splitlines()
+    assert [json.loads(line)["data"]["new"] for line in lines] == [31, 32, 33]
+
+    page.get_by_role("button", name="As it was").click()
+    page.goto(page.url.partition("?")[0] + f"?at={first}")
+    page.get_by_label("Project of the settings").select_option(shot.project)
+    row = page.get_by_role("table", name="Settings then").get_by_role("row").filter(has_text="media.review_crf")
+    expect(row.get_by_role("cell")).to_have_text(["media.review_crf", "31", re.compile("^project"), "33"])
+    expect(page.get_by_role("table", name="Bundles then")).to_contain_text("production")
+    page.get_by_role("button", name="To the change after").click()
+    expect(row.get_by_role("cell").nth(1)).to_have_text("32")
+    page.get_by_label("Position in the log").press("ArrowLeft")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("31")
+    page.get_by_role("button", name=re.compile("Where media.review_crf")).click()
+    expect(page.get_by_role("listitem").filter(has_text="default")).to_contain_text("18")
+
+
+def test_a_log_file_is_followed_until_somebody_scrolls_up(window: Callable[..., Any], studio: RunningStudio) -> None:
+    path = studio.home.logs / "desktop.jsonl"
+
+    def say(*said: str, level: str = "info") -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"event": one, "level": level, "logger": "qi.test"}) + "\n" for one in said)
+
+    say(*(f"line {number}" for number in range(3000)))
+    say("\x1b[31mred\x1b[0m <b>markup</b>", "token=hunter2hunter2", level="error")
+    page = window("root").go("/admin/logs?log=desktop.jsonl")
+    lines = page.get_by_role("grid", name="Lines")
+    expect(page.get_by_test_id("lines")).to_contain_text("3\u202f002 lines, all")
+    expect(lines.get_by_text("token=••••")).to_be_visible()
+    expect(lines.get_by_text("<b>markup</b>")).to_be_visible()
+    expect(page.locator(".text-failed", has_text="red")).to_be_visible()
+    assert lines.get_by_role("row").count() < 100
+    say("one more")
+    expect(lines.get_by_text("one more")).to_be_visible()
+    lines.hover()
+    page.mouse.wheel(0, -5000)
+    page.get_by_role("button", name="Follow", exact=True).wait_for()
+    expect(lines.get_by_text("one more")).to_have_count(0)
+    say("and another")
+    page.get_by_role("button", name="Follow", exact=True).click()
+    expect(lines.get_by_text("and another")).to_be_visible()
+    page.get_by_label("Level").select_option("error")
+    expect(page.get_by_test_id("lines")).to_contain_text("2 lines, all")
 
 
 def test_dropped_frames_are_published_and_their_history_is_read(

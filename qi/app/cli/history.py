@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from qi.bus import Bus
 
 LOOK_EVERY_S = 5.0
+Stream = Annotated[str, typer.Option(help="One stream: publish-…, bundle-…")]
+Type = Annotated[str, typer.Option("--type", help="Event type, or its beginning and *.")]
+User = Annotated[str, typer.Option(help="Who.")]
+Text = Annotated[str, typer.Option(help="Anywhere in what an event says; capitals make no difference.")]
+Entity = Annotated[str, typer.Option(help="About what: PROJECT, PROJECT/SEQ/SHOT, a bundle, an addon, a publish.")]
+Time = Annotated[str, typer.Option(help="2h, 3d, or a date and time.")]
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -31,11 +38,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def history(
-    stream: Annotated[str, typer.Option(help="One stream: publish-…, bundle-…")] = "",
-    kind: Annotated[str, typer.Option("--type", help="Event type, or its beginning and *.")] = "",
-    user: Annotated[str, typer.Option(help="Who.")] = "",
-    since: Annotated[str, typer.Option(help="2h, 3d, or a date and time.")] = "",
-    until: Annotated[str, typer.Option(help="2h, 3d, or a date and time.")] = "",
+    stream: Stream = "",
+    kind: Type = "",
+    user: User = "",
+    text: Text = "",
+    entity: Entity = "",
+    since: Time = "",
+    until: Time = "",
     trace: Annotated[str, typer.Option(help="Everything one command set off, as a tree.")] = "",
     publish: Annotated[str, typer.Option(help="Everything one publish set off, as a tree.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -49,9 +58,10 @@ def history(
             document(events) if as_json else print_tree(events)
             return
         asked = ReadLog(
-            stream=stream, type=kind, user=user, since=when(since), until=when(until), limit=limit, newest=True
-        )
-        page = bus.request(asked)
+            stream=stream, type=kind, user=user, text=text, entity=entity, since=when(since), until=when(until),
+            limit=limit, newest=True,
+        )  # fmt: skip
+        page = newest(bus, asked)
         if follow:
             _follow(bus, asked, page, as_json)
             return
@@ -59,6 +69,35 @@ def history(
         document(page.events)
     else:
         print_events(page.events)
+
+
+def newest(bus: Bus, asked: ReadLog) -> EventPage:
+    """The newest events that fit, as many as `asked` wants, however long that takes."""
+    page = bus.request(asked)
+    found, head = list(page.events), page.head
+    while page.more and len(found) < asked.limit:
+        _tell_progress(head - page.reached, head)
+        page = bus.request(replace(asked, before=page.reached, limit=asked.limit - len(found)))
+        found[:0] = page.events
+    return EventPage(events=tuple(found), head=head, more=False, reached=head)
+
+
+def every(bus: Bus, asked: ReadLog) -> Iterator[EventPage]:
+    """All events that fit, page by page, oldest first."""
+    while True:
+        page = bus.request(asked)
+        yield page
+        if not page.more:
+            return
+        _tell_progress(page.reached, page.head)
+        asked = replace(asked, after=page.reached)
+
+
+def _tell_progress(done: int, head: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rlooked at {done:,} of {head:,} events")
+        if done >= head:
+            sys.stderr.write("\r\033[K")
 
 
 def position_at(bus: Bus, asked: str) -> int:
@@ -156,6 +195,7 @@ def _follow(bus: Bus, asked: ReadLog, page: EventPage, as_json: bool) -> None:
     studio that is away."""
     woken = threading.Event()
     bus.subscribe("qi.event.>", lambda _: woken.set())
+    asked = replace(asked, newest=False, after=page.head)
     while True:
         for event in page.events:
             if as_json:
@@ -163,12 +203,12 @@ def _follow(bus: Bus, asked: ReadLog, page: EventPage, as_json: bool) -> None:
             else:
                 who = f"{moment(event.recorded_at)}  {event.meta.user:<12}"
                 line(f"{event.position:>6}  {who}  {event.type}  {gist(event)}")
-            asked = replace(asked, after=event.position)
         if not page.more:
             woken.wait(LOOK_EVERY_S)  # an announcement can be lost with a connection
         woken.clear()
         try:
-            page = bus.request(replace(asked, newest=False))
+            page = bus.request(asked)
+            asked = replace(asked, after=page.reached)
         except (DeadlineExceeded, Unavailable) as error:
             problem(f"waiting for the studio: {error.message}")
             page = replace(page, events=(), more=False)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qi.app.cli.history import Entity, Stream, Text, Time, Type, User, every, when
 from qi.app.cli.output import Json, document, line, size, table
 from qi.app.cli.state import launch_config, studio
 from qi.codec import as_json as plain_json
@@ -121,16 +122,21 @@ def redact(
 
 @verbs.command("export")
 def export(
-    stream: Annotated[str, typer.Option(help="Only this stream.")] = "",
-    since: Annotated[int, typer.Option("--after", help="Only after this position.")] = 0,
+    stream: Stream = "",
+    kind: Type = "",
+    user: User = "",
+    text: Text = "",
+    entity: Entity = "",
+    since: Time = "",
+    until: Time = "",
+    after: Annotated[int, typer.Option(min=0, help="Only after this position.")] = 0,
 ) -> None:
     """Print events as JSON, one a line."""
     with studio(acts=False) as bus:
-        after = since
-        while True:
-            page = bus.request(ReadLog(after=after, limit=1000, stream=stream))
+        asked = ReadLog(
+            after=after, limit=1000, stream=stream, type=kind, user=user, text=text, entity=entity, since=when(since),
+            until=when(until),
+        )  # fmt: skip
+        for page in every(bus, asked):
             for event in page.events:
                 line(json.dumps(event, default=plain_json, ensure_ascii=False, separators=(",", ":")))
-                after = event.position
-            if not page.more:
-                return

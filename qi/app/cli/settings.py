@@ -57,7 +57,7 @@ def get(
     project = project or launch_config().working_project
     with studio(acts=False) as bus:
         if explain:
-            _explained(bus, path, bundle, project, as_json)
+            _explained(bus, path, bundle, project, as_json, position_at(bus, at))
             return
         found = bus.request(GetSettings(path=path, project=project, bundle=bundle, at=position_at(bus, at)))
     if as_json:
@@ -206,8 +206,8 @@ def _patched(
         line(f"{what}: {'changed' if done.changed else 'was so already'} (revision {done.revision})")
 
 
-def _explained(bus: Any, path: str, bundle: str, project: str, as_json: bool) -> None:
-    why = bus.request(ExplainSetting(path=path, bundle=bundle, project=project))
+def _explained(bus: Any, path: str, bundle: str, project: str, as_json: bool, at: int = 0) -> None:
+    why = bus.request(ExplainSetting(path=path, bundle=bundle, project=project, at=at))
     if as_json:
         document(why)
         return

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from qi.app.server import addon_files, addon_routes, auth, media, settings_routes, stream, topics, uploads
+from qi.app.server import addon_files, addon_routes, auth, export, media, settings_routes, stream, topics, uploads
 from qi.app.server.doors import Doors
 from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
 from qi.app.server.pages import Pages
@@ -47,7 +47,7 @@ class Application:
         self.fastapi.get("/healthz", tags=["health"])(_alive)
         self.fastapi.get("/readyz", tags=["health"])(self._ready)
         self.fastapi.include_router(auth.router(reach.logins, self._doors, studio["name"], _provider(addons)))
-        for module in (settings_routes, stream, addon_files, media, uploads, topics):
+        for module in (settings_routes, stream, export, addon_files, media, uploads, topics):
             self.fastapi.include_router(module.router(reach))
         addon_routes.mount(self.fastapi, reach, addons)
 

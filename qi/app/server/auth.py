@@ -17,7 +17,8 @@ from qi.errors import Forbidden, Unauthenticated
 log = logging.getLogger("qi.server")
 
 REFRESH_COOKIE, VIEW_COOKIE = "qi_refresh", "qi_view"
-"""The second one opens pictures and movies, which a page names by their address alone."""
+"""The second one opens pictures, movies and exports, which a page names by their address alone."""
+VIEWED = ("/media", "/export")
 
 
 class User(BaseModel):
@@ -68,9 +69,10 @@ def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRoute
             REFRESH_COOKIE, done.refresh, max_age=int(REFRESH_S), path="/auth", httponly=True, secure=secure,
             samesite="strict",
         )  # fmt: skip
-        response.set_cookie(
-            VIEW_COOKIE, done.access, max_age=ACCESS_S, path="/media", httponly=True, secure=secure, samesite="strict"
-        )
+        for path in VIEWED:
+            response.set_cookie(
+                VIEW_COOKIE, done.access, max_age=ACCESS_S, path=path, httponly=True, secure=secure, samesite="strict"
+            )
         info = done.login.info
         user = User(name=info.user, roles=list(info.roles), permissions=list(info.permissions))
         return LoggedIn(access=done.access, expires_in=ACCESS_S, user=user, session=info.id, bundle=info.bundle)
@@ -126,7 +128,8 @@ def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRoute
         except Unauthenticated as error:
             log.debug("nobody was logged in: %s", error.message)
         response.delete_cookie(REFRESH_COOKIE, path="/auth")
-        response.delete_cookie(VIEW_COOKIE, path="/media")
+        for path in VIEWED:
+            response.delete_cookie(VIEW_COOKIE, path=path)
         return Out()
 
     return routes

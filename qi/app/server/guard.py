@@ -16,7 +16,7 @@ log = logging.getLogger("qi.server")
 BODY_MOST_BYTES = 1024 * 1024
 REQUEST_LIMIT_S = 120.0
 LOOPBACK = ("127.0.0.1", "::1")
-UNHURRIED = ("/events", "/uploads", "/media/")
+UNHURRIED = ("/events", "/uploads", "/media/", "/export/")
 """Streams: they are as long as they are."""
 
 Scope = MutableMapping[str, Any]

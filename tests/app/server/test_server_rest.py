@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from events.ids import new_id
+from events.record import Meta
+from qi.app.server import export
 from qi.app.server.pages import Pages
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import RunningServer
@@ -177,3 +182,30 @@ def test_pages_are_one_page_and_their_inline_script_is_known_by_its_digest(tmp_p
     assert pages.answer("/publishes/123").headers["cache-control"] == "no-cache"
     assert "immutable" in pages.answer("/immutable/a.js").headers["cache-control"]
     assert Pages(tmp_path / "none").answer("/").status_code == 503
+
+
+def test_everything_that_a_filter_finds_is_exported_however_many_pages_that_are(server: RunningServer) -> None:
+    ada, reason = server.person("ada"), "Ωmega, " * 1000
+    for value in range(100, 130):
+        setting = Setting(path=PATH, value=value)
+        server.studio.bus.request(PatchSettings(scope="user", settings=(setting,), reason=reason, command=new_id()))
+    expected = [event for event in server.studio.events() if event.data.get("reason") == reason.strip()]
+    assert len(expected) == 30  # four times what one reply holds
+    filter_ = {"text": "ωMEGA, ωmega", "entity": "qi", "type": "settings.*"}
+    with httpx.Client(base_url=server.url) as browser:  # names nothing but the address, as a link does
+        cookie = ada.http.cookies.get("qi_view", path="/export")
+        answer = browser.get("/export/history", params=filter_, headers={"cookie": f"qi_view={cookie}"})
+        assert 'filename="history.jsonl"' in answer.raise_for_status().headers["content-disposition"]
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        assert [(one["position"], one["hash"], one["data"]) for one in lines] == [
+            (one.position, one.hash, one.data) for one in expected
+        ]
+        assert browser.get("/export/history").status_code == 401
+    answer = ada.http.get("/export/history", params={**filter_, "format": "csv"})
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [int(row["position"]) for row in rows] == [one.position for one in expected]
+    assert json.loads(rows[0]["data"]) == expected[0].data
+    called = replace(expected[0], meta=Meta(user="=HYPERLINK(1)"))
+    assert "'=HYPERLINK(1)" in export._table((called,)).split(",")
+    for wrong in ({"format": "xml"}, {"text": "x" * 201}, {"since": "-1"}):
+        assert ada.http.get("/export/history", params=wrong).status_code == 422

@@ -358,6 +358,7 @@ export interface EventPage {
 	events: Event[];
 	head: number;
 	more: boolean;
+	reached: number;
 }
 
 export interface ExplainSetting {
@@ -365,6 +366,7 @@ export interface ExplainSetting {
 	bundle?: string;
 	project?: string;
 	user?: string;
+	at?: number;
 }
 
 export interface Explanation {
@@ -609,6 +611,9 @@ export interface ListLinks {
 	version: string;
 }
 
+export interface ListLogFiles {
+}
+
 export interface ListNotes {
 	project: string;
 	target: string;
@@ -686,6 +691,25 @@ export interface LogBackup {
 	hash: string;
 }
 
+export interface LogFile {
+	name: string;
+	size: number;
+	changed_at: number;
+}
+
+export interface LogFileList {
+	files: LogFile[];
+}
+
+export interface LogLine {
+	at: number;
+	time: string;
+	level: string;
+	logger: string;
+	message: string;
+	detail: string;
+}
+
 export interface LogProof {
 	events: number;
 	head: number;
@@ -703,6 +727,14 @@ export interface LogStats {
 	wal_bytes: number;
 	signed_position: number;
 	types: { [key: string]: number };
+}
+
+export interface LogWindow {
+	lines: LogLine[];
+	start: number;
+	end: number;
+	size: number;
+	file: string;
 }
 
 export interface LoggedIn {
@@ -965,15 +997,27 @@ export interface QueryHistory {
 
 export interface ReadLog {
 	after?: number;
+	before?: number;
 	limit?: number;
 	stream?: string;
 	category?: string;
 	type?: string;
 	user?: string;
 	trace?: string;
+	text?: string;
+	entity?: string;
 	since?: number;
 	until?: number;
 	newest?: boolean;
+}
+
+export interface ReadLogFile {
+	name: string;
+	before?: number;
+	after?: number | null;
+	limit?: number;
+	level?: string;
+	text?: string;
 }
 
 export interface ReadNotices {
@@ -1581,6 +1625,8 @@ export interface Topics {
 	'session.list': [ListSessions, SessionList];
 	'session.open': [OpenSession, SessionInfo];
 	'studio.figures': [MeasureActors, Figures];
+	'studio.logs': [ListLogFiles, LogFileList];
+	'studio.logs.read': [ReadLogFile, LogWindow];
 	'studio.restart': [RestartActor, Done];
 	'studio.resume': [ResumeWork, Done];
 	'studio.status': [GetStatus, StudioStatus];

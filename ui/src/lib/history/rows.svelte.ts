@@ -1,5 +1,5 @@
-import type { Event as LogEvent, ReadLog } from '#lib/contracts.ts';
-import { asQiError, qi, type Fact, type QiError } from '#lib/qi/client.svelte.ts';
+import type { Event as LogEvent } from '#lib/contracts.ts';
+import { asQiError, qi, type QiError } from '#lib/qi/client.svelte.ts';
 
 export interface Filter {
 	category: string;
@@ -10,19 +10,22 @@ export interface Filter {
 	since: number;
 	until: number;
 	text: string;
+	entity: string;
 }
 
-export const NO_FILTER: Filter = { category: '', type: '', user: '', stream: '', trace: '', since: 0, until: 0, text: '' };
+export const NO_FILTER: Filter = { category: '', type: '', user: '', stream: '', trace: '', since: 0, until: 0, text: '', entity: '' };
 const WINDOW = 200;
 const KEPT_WINDOWS = 40;
 /** Who drags the scroll bar through a million events wants those where it comes to rest. */
 const REST_MS = 50;
+/** News are looked at together. */
+const NEWS_MS = 150;
 
 /**
  * The log, newest first, in windows that are read when they come into view.
  *
- * Without a filter the row of an event follows from its position, so that a million of them scroll freely. With one, older
- * windows are read as the list is scrolled down. A text is looked for in what was read.
+ * Without a filter the row of an event follows from its position, so that a million of them scroll freely. With one, the
+ * studio looks through the log from its end, a moment at a time, until what is in view is full.
  */
 export class Rows {
 	head = $state(0);
@@ -30,50 +33,59 @@ export class Rows {
 	loading = $state(false);
 	/** With a filter: what was found so far, newest first. */
 	found = $state.raw<LogEvent[]>([]);
+	/** With a filter: everything from this position on was looked at. */
+	reached = $state(0);
 	end = $state(false);
+	/** Somebody wants it to look no further back. */
+	stopped = $state(false);
 
 	#windows = $state.raw(new Map<number, LogEvent[]>());
 	#asked = new Set<number>();
 	#run = 0;
 	#rest: ReturnType<typeof setTimeout> | undefined;
+	#news: ReturnType<typeof setTimeout> | undefined;
+	/** With a filter: everything up to here was looked at. */
+	#seen = 0;
+	#catchingUp = false;
 
 	constructor(private readonly filter: () => Filter) {}
 
 	get filtered() {
-		const { text, ...rest } = this.filter();
-		return Boolean(text) || Object.values(rest).some(Boolean);
+		return Object.values(this.filter()).some(Boolean);
 	}
 
 	get count() {
-		return this.filtered ? this.shown.length : this.head;
-	}
-
-	get shown() {
-		const text = this.filter().text.toLowerCase();
-		if (!text) return this.found;
-		return this.found.filter((one) => JSON.stringify(one).toLowerCase().includes(text));
+		return this.filtered ? this.found.length : this.head;
 	}
 
 	at(row: number): LogEvent | undefined {
-		if (this.filtered) return this.shown[row];
+		if (this.filtered) return this.found[row];
 		const position = this.head - row;
 		return this.#windows.get(Math.floor((position - 1) / WINDOW))?.[(position - 1) % WINDOW];
 	}
 
 	async reset() {
 		const run = ++this.#run;
+		clearTimeout(this.#news);
 		this.#asked.clear();
 		this.#windows = new Map();
 		this.found = [];
-		this.end = false;
-		this.error = null;
-		await this.#page(run, {}, true);
+		this.reached = this.#seen = 0;
+		this.end = this.stopped = false;
+		await this.#look(run);
+	}
+
+	/** Look no further back; what was found stays. */
+	stop() {
+		this.#run++;
+		this.stopped = true;
+		this.loading = false;
 	}
 
 	/** What is in view, as rows; reads what is missing. */
 	view(first: number, last: number) {
 		if (this.filtered) {
-			if (last >= this.count - 20 && !this.end && !this.loading) void this.older();
+			if (last >= this.count - 20 && !this.end && !this.loading && !this.stopped && !this.error) void this.older();
 			return;
 		}
 		const newest = Math.floor((this.head - first - 1) / WINDOW);
@@ -85,27 +97,28 @@ export class Rows {
 	}
 
 	async older() {
-		const oldest = this.found.at(-1);
-		// Events of one decision are recorded at one moment: that moment is read again, whole.
-		await this.#page(this.#run, oldest ? { until: oldest.recorded_at + 1 } : {}, false);
+		this.stopped = false;
+		await this.#look(++this.#run);
 	}
 
-	async #page(run: number, more: ReadLog, first: boolean) {
-		const { text: _, ...filter } = this.filter();
+	/** Further back, until a window is full or the log is at its begin. */
+	async #look(run: number) {
 		this.loading = true;
+		this.error = null;
+		const enough = this.found.length + WINDOW;
 		try {
-			const limit = first ? WINDOW : 1000;
-			const page = await qi.request('log.read', { ...filter, newest: true, limit, ...more });
-			if (run !== this.#run) return;
-			this.head = Math.max(this.head, page.head);
-			const known = new Set(this.found.map((one) => one.position));
-			const fresh = page.events.filter((one) => !known.has(one.position)).reverse();
-			this.found = [...this.found, ...fresh];
-			this.end = fresh.length === 0 || page.events.length < limit;
+			while (!this.end && this.found.length < enough) {
+				const page = await qi.request('log.read', { ...this.filter(), newest: true, limit: WINDOW, before: this.reached });
+				if (run !== this.#run) return;
+				this.#seen ||= page.head;
+				this.head = Math.max(this.head, page.head);
+				if (!this.filtered) return;
+				this.found = [...this.found, ...page.events.toReversed()];
+				this.reached = page.reached;
+				this.end = !page.more;
+			}
 		} catch (error) {
-			if (run !== this.#run) return;
-			this.error = asQiError(error);
-			this.end = true;
+			if (run === this.#run) this.error = asQiError(error);
 		} finally {
 			if (run === this.#run) this.loading = false;
 		}
@@ -128,8 +141,8 @@ export class Rows {
 		}
 	}
 
-	/** A fact that was recorded just now. */
-	add(fact: Fact) {
+	/** An event was recorded just now. */
+	add(fact: LogEvent) {
 		if (fact.position <= this.head) return;
 		const index = Math.floor((fact.position - 1) / WINDOW);
 		const window = this.#windows.get(index) ?? [];
@@ -138,19 +151,32 @@ export class Rows {
 			this.#asked.add(index);
 		} else this.#asked.delete(index);
 		this.head = fact.position;
-		if (this.filtered && matches(fact, this.filter())) this.found = [fact, ...this.found];
+		if (this.filtered) this.#soon();
 	}
-}
 
-export function matches(fact: Fact, filter: Filter): boolean {
-	const type = filter.type.endsWith('*') ? fact.type.startsWith(filter.type.slice(0, -1)) : fact.type === filter.type;
-	return (
-		(!filter.type || type) &&
-		(!filter.category || fact.stream.startsWith(`${filter.category}-`)) &&
-		(!filter.user || fact.meta.user === filter.user) &&
-		(!filter.stream || fact.stream === filter.stream) &&
-		(!filter.trace || fact.meta.trace === filter.trace) &&
-		(!filter.since || fact.recorded_at >= filter.since) &&
-		(!filter.until || fact.recorded_at < filter.until)
-	);
+	#soon() {
+		clearTimeout(this.#news);
+		this.#news = setTimeout(() => void this.#newer(), NEWS_MS);
+	}
+
+	/** Whether something new fits the filter, the studio knows. */
+	async #newer() {
+		if (this.#catchingUp || !this.#seen) return this.#soon();
+		const filter = this.filter();
+		this.#catchingUp = true;
+		try {
+			let more = true;
+			while (more) {
+				const page = await qi.request('log.read', { ...filter, after: this.#seen, limit: WINDOW });
+				if (filter !== this.filter()) return this.#soon();
+				this.found = [...page.events.toReversed(), ...this.found];
+				this.#seen = page.reached;
+				more = page.more;
+			}
+		} catch (error) {
+			this.error = asQiError(error);
+		} finally {
+			this.#catchingUp = false;
+		}
+	}
 }

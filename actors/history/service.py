@@ -6,12 +6,14 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from sqlite_utils import Database
 
+from actors.history.entities import Entities
 from events.chain import verify
 from events.head import HeadFile
 from events.publishes import publish_stream
@@ -19,6 +21,8 @@ from events.record import Event, Position
 from events.views import DamagedViews, Views, discard
 from qi.actor import Actor, handles
 from qi.bus import Bus
+from qi.codec import Codec
+from qi.contracts.db import GetProject, ListEntities
 from qi.contracts.history import CauseTree, QueryHistory
 from qi.contracts.log import EventPage, GetLogStats, LogProof, LogStats, ReadLog, VerifyLog
 from qi.errors import Invalid
@@ -30,6 +34,10 @@ log = logging.getLogger("qi.history")
 T = TypeVar("T")
 
 REPLY_MOST_BYTES = 180 * 1024
+LOOKS_S = 0.05
+"""So long, and a little more, one request may look through the log; then it says how far it came."""
+LOOKED_AT_ONCE = 500
+"""Events, between two looks at the clock."""
 
 
 class HistoryIndex:
@@ -71,6 +79,7 @@ class History(Actor):
     """Answers questions about the log; never writes to it."""
 
     name = "history"
+    requests = (GetProject, ListEntities)
 
     def __init__(self, bus: Bus, *, home: str) -> None:
         super().__init__(bus)
@@ -79,6 +88,7 @@ class History(Actor):
     def setup(self) -> None:
         self._reader = open_reader(self._home)
         self._index = HistoryIndex()
+        self._entities = Entities(self._reader, self.request)
         self._proofs = ThreadPoolExecutor(1, thread_name_prefix="qi-proof")
         self._views = self._opened()
         self._healed(self._follow)
@@ -127,15 +137,25 @@ class History(Actor):
 
     def _read(self, message: ReadLog) -> EventPage:
         head = self._follow()
-        where, values = _filters(message)
-        order = "DESC" if message.newest else "ASC"
-        found = self._positions(
-            f"SELECT position FROM history WHERE {where} ORDER BY position {order} LIMIT ?",  # noqa: S608 - fixed text
-            [*values, message.limit + 1],
-        )
-        more = len(found) > message.limit
-        events, cut = self._events(sorted(found[: message.limit]))
-        return EventPage(events=events, head=head, more=more or cut)
+        sought = self._entities.sought(message.text, message.entity, self.caller.user)
+        ends_at = time.monotonic() + LOOKS_S
+        at_once = LOOKED_AT_ONCE if sought else message.limit + 1
+        page = _Page(self._bus.codec, message.limit)
+        here = message
+        while True:
+            found = self._positions(*_question(here, at_once))
+            said = self._reader.said(found) if sought else {}
+            for position in found:
+                fits = sought is None or sought.fits(said[position])
+                if fits and not page.take(self._reader.at(position)):
+                    return page.told(head, more=True, newest=message.newest)
+                page.reached = position
+            if len(found) < at_once:
+                page.reached = message.after if message.newest else head
+                return page.told(head, more=False, newest=message.newest)
+            if sought and time.monotonic() > ends_at:
+                return page.told(head, more=True, newest=message.newest)
+            here = replace(here, before=page.reached) if message.newest else replace(here, after=page.reached)
 
     def _tree(self, message: QueryHistory) -> CauseTree:
         head = self._follow()
@@ -151,8 +171,9 @@ class History(Actor):
             f"SELECT position FROM history WHERE {which} AND position > ? ORDER BY position LIMIT ?",  # noqa: S608
             [*values, message.after, message.limit + 1],
         )
-        events, cut = self._events(found[: message.limit])
-        return CauseTree(events=events, position=head, more=cut or len(found) > message.limit)
+        page = _Page(self._bus.codec, message.limit)
+        full = not all(page.take(self._reader.at(position)) for position in found)
+        return CauseTree(events=tuple(page.events), position=head, more=full)
 
     def _stats_of_log(self) -> LogStats:
         self._follow()
@@ -199,22 +220,37 @@ class History(Actor):
         with self._views.readable():
             return [Position(row[0]) for row in self._views.db.execute(sql, values).fetchall()]
 
-    def _events(self, positions: list[Position]) -> tuple[tuple[Event, ...], bool]:
-        """The events there, as many as one reply can hold; whether some had to be left out."""
-        events: list[Event] = []
-        size = 0
-        for position in positions:
-            event = self._reader.at(position)
-            size += len(self._bus.codec.encode(event))
-            if events and size > REPLY_MOST_BYTES:
-                return tuple(events), True
-            events.append(event)
-        return tuple(events), False
+
+class _Page:
+    """Events of one reply: as many as were asked for, or as one message holds."""
+
+    def __init__(self, codec: Codec, most: int) -> None:
+        self.events: list[Event] = []
+        self.reached = 0
+        self._codec = codec
+        self._most = most
+        self._bytes = 0
+
+    def take(self, event: Event) -> bool:
+        """Whether there was room. There always is for one."""
+        self._bytes += len(self._codec.encode(event))
+        if self.events and (len(self.events) >= self._most or self._bytes > REPLY_MOST_BYTES):
+            return False
+        self.events.append(event)
+        return True
+
+    def told(self, head: Position, *, more: bool, newest: bool) -> EventPage:
+        events = tuple(reversed(self.events) if newest else self.events)
+        return EventPage(events=events, head=head, more=more, reached=self.reached)
 
 
-def _filters(message: ReadLog) -> tuple[str, list[Any]]:
+def _question(message: ReadLog, most: int) -> tuple[str, list[Any]]:
+    """SQL and its values: the positions of the next `most` events that fit what the index knows."""
     clauses: list[str] = ["position > ?"]
     values: list[Any] = [message.after]
+    if message.before:
+        clauses.append("position < ?")
+        values.append(message.before)
     exact = {"stream": message.stream, "category": message.category, "user": message.user, "trace": message.trace}
     for column, value in exact.items():
         if value:
@@ -234,4 +270,6 @@ def _filters(message: ReadLog) -> tuple[str, list[Any]]:
     if message.until:
         clauses.append("recorded_at < ?")
         values.append(message.until)
-    return " AND ".join(clauses), values
+    where, order = " AND ".join(clauses), "DESC" if message.newest else "ASC"
+    sql = f"SELECT position FROM history WHERE {where} ORDER BY position {order} LIMIT ?"  # noqa: S608 - fixed text
+    return sql, [*values, most]
