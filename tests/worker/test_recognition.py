@@ -11,12 +11,17 @@ from qi.errors import Invalid, NotFound
 from qi.testing.studio import RunningStudio, Shot
 
 
+def recorded(studio: RunningStudio) -> list[str]:
+    """Ids of all events but the last of a publish, which comes when its version is long there."""
+    return [event.id for event in studio.events() if event.type != "publish.worker_ended"]
+
+
 def test_collectors_say_what_they_find_and_where_it_would_go_and_nothing_is_recorded(
     studio: RunningStudio, shot: Shot, frames: str
 ) -> None:
     (Path(frames).parent / "beauty.1002.exr").unlink()
     where = {"project": shot.project, "entity": shot.entity, "task": shot.task, "product": "plate"}
-    before = studio.events()
+    before = recorded(studio)
 
     found = studio.bus.request(Recognise(**where, sources=(frames,)))
     (one,) = found.instances
@@ -35,7 +40,7 @@ def test_collectors_say_what_they_find_and_where_it_would_go_and_nothing_is_reco
         studio.bus.request(Recognise(**where, sources=("/nowhere/a.####.exr",)))
     with pytest.raises(Invalid, match="Two sources have the same name"):
         studio.bus.request(Recognise(**where, sources=(frames, str(Path(frames).with_name("beauty.%04d.exr")))))
-    assert studio.events() == before
+    assert recorded(studio) == before
     assert list(studio.home.runs.glob(".look-*")) == []
 
     (Path(frames).parent / "beauty.1003.exr").unlink()
