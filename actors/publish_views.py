@@ -69,6 +69,8 @@ class PublishViews(Actor):
         for state in newest_first[before:]:
             if message.failed and (not state.ended or state.made_good_by or state.request.mode != "publish"):
                 continue
+            if message.plugin and not _took_part(state, message.plugin.casefold()):
+                continue
             info = show(state, self._pinned(state), ())
             if not _fits(message, info, is_running=state.is_running):
                 continue
@@ -107,6 +109,10 @@ class PublishViews(Actor):
                 for name, digest in trees.items()
             },
         )
+
+
+def _took_part(state: Publish, plugin: str) -> bool:
+    return any(plugin in name.casefold() for name in state.plugins)
 
 
 def _fits(message: ListPublishes, info: PublishInfo, *, is_running: bool) -> bool:

@@ -5,17 +5,30 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from events.record import now
 from qi.actor import Actor, every, handles, listens
 from qi.bus import Bus
 from qi.contracts.session import ListSessions
-from qi.contracts.studio import ChildInfo, GetStatus, RestartActor, ResumeWork, StopStudio, StudioStatus
+from qi.contracts.studio import (
+    ChildInfo,
+    Figures,
+    GetStatus,
+    MeasureActors,
+    RestartActor,
+    ResumeWork,
+    StopStudio,
+    StudioStatus,
+)
+from qi.figures import figures_of
 from qi.messages import Done
+from qi.services import gather
 
 LINGER_S = 3.0
 FIRST_CLIENT_S = 15.0
+MEASURED_FOR_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,9 @@ class StudioActor(Actor):
 
     def setup(self) -> None:
         self._started = now()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="qi-figures")
+        self._measured: Future[Figures] | None = None
+        self._measured_at = 0.0
         self._alone_since = time.monotonic() + FIRST_CLIENT_S - LINGER_S
 
     @handles(GetStatus)
@@ -65,6 +81,22 @@ class StudioActor(Actor):
             broker_restarts=look.broker_restarts(),
             problems=tuple(look.problems()),
         )
+
+    def teardown(self) -> None:
+        if hasattr(self, "_pool"):
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @handles(MeasureActors)
+    def measure(self, _: MeasureActors) -> Future[Figures]:
+        """However many windows look, the actors are asked once."""
+        here = time.monotonic()
+        if self._measured is None or (self._measured.done() and here - self._measured_at > MEASURED_FOR_S):
+            self._measured, self._measured_at = self._pool.submit(self._figures), here
+        return self._measured
+
+    def _figures(self) -> Figures:
+        """On the pool's thread."""
+        return Figures(actors=figures_of(gather(self._bus)))
 
     @handles(StopStudio)
     def stop_studio(self, _: StopStudio) -> Done:

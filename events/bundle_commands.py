@@ -44,6 +44,8 @@ class EditBundle:
     addons: Mapping[str, AddonPin | None] = field(default_factory=dict)
     environment: Mapping[str, str | None] = field(default_factory=dict)
     reason: str = ""
+    expected: str | None = None
+    """Digest that the bundle must still have; None asks for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ from events.bundles import (
     POINTERS,
     UNSEALED,
     Bundle,
+    Edit,
     Pin,
     Pointer,
     bundle_stream,
@@ -112,6 +113,8 @@ def _clone(command: CloneBundle, view: View) -> list[Change]:
 @_decide.register
 def _edit(command: EditBundle, view: View) -> list[Change]:
     bundle, reason = _editable(view, command.bundle), command.reason.strip()
+    if command.expected not in (None, bundle.digest):
+        raise _edited_meanwhile(bundle, command.expected)
     events: list[DomainEvent] = []
     for addon, pin in sorted(command.addons.items()):
         if pin is not None:
@@ -289,6 +292,16 @@ def _editable(view: View, bundle: str) -> Bundle:
             remedy="'qi bundle amend' makes another one with what is to be different.", bundle=bundle,
         )  # fmt: skip
     return found
+
+
+def _edited_meanwhile(bundle: Bundle, expected: str | None) -> Conflict:
+    edit = bundle.edited or Edit("made it", bundle.created_by, bundle.created_at, "")
+    why = f", “{edit.reason}”" if edit.reason else ""
+    return Conflict(
+        f"{edit.by or 'somebody'} {edit.what} in '{bundle.name}' meanwhile{why}",
+        remedy="Look at what it holds now, then decide.",
+        expected=expected, actual=bundle.digest, by=edit.by, at=int(edit.at), reason=edit.reason,
+    )  # fmt: skip
 
 
 def _move(view: View, name: str, bundle: str, replaces: str | None, reason: str, *, reverts: bool) -> list[Change]:

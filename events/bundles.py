@@ -57,6 +57,16 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What was last changed in a dev bundle."""
+
+    what: str
+    by: str
+    at: Micros
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle as its stream tells it."""
 
@@ -76,6 +86,7 @@ class Bundle:
     origin: str = ""
     """Id of the bundle it was cloned from."""
     check: Check | None = None
+    edited: Edit | None = None
 
     @property
     def digest(self) -> Digest:
@@ -162,11 +173,14 @@ def evolve(state: Bundle | None, fact: Fact) -> Bundle:
                 origin=made.origin,
             )  # fmt: skip
         case BundleAddonChanged(addon=addon, new=pin) if state is not None:
-            return replace(state, addons=_with(state.addons, addon, pin))
+            what = f"took '{addon}' away" if pin is None else f"pinned '{addon}' {pin.version}"
+            return _edited(replace(state, addons=_with(state.addons, addon, pin)), what, fact)
         case BundleVariableChanged(variable=variable, new=value) if state is not None:
-            return replace(state, environment=_with(state.environment, variable, value))
+            return _edited(
+                replace(state, environment=_with(state.environment, variable, value)), f"changed {variable}", fact
+            )  # fmt: skip
         case BundleSettingsChanged() if state is not None:
-            return replace(state, settings=with_difference(state.settings, fact))
+            return _edited(replace(state, settings=with_difference(state.settings, fact)), "changed a setting", fact)
         case BundleFrozen(addons=addons, digest=digest) if state is not None:
             return replace(state, state="frozen", addons=addons, sealed=Digest(digest))
         case BundleChecked(digest=digest, ok=ok, problems=problems) if state is not None:
@@ -179,6 +193,11 @@ def evolve(state: Bundle | None, fact: Fact) -> Bundle:
         case BundleDeleted() if state is not None:
             return replace(state, state="deleted")
     raise unexpected(fact)
+
+
+def _edited(state: Bundle, what: str, fact: Fact) -> Bundle:
+    reason: str = getattr(fact.event, "reason", "")
+    return replace(state, edited=Edit(what, fact.meta.user, fact.at, reason))
 
 
 def evolve_pointer(state: Pointer | None, fact: Fact) -> Pointer:

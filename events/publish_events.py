@@ -30,6 +30,8 @@ class StepRecord:
     """What to tell the artist; empty when all is well."""
     records: str = ""
     """Digest of the log records; empty for none."""
+    repair: str = ""
+    """Title of the repair that the plugin offers for this failure; empty for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +283,20 @@ class PublishResumed(DomainEvent):
     """Whether inputs may differ from the manifest."""
     took_effect: bool | None
     """A person's decision about the steps nobody knew of: they took effect, or they did not; null when all is known."""
+
+
+@event("publish.repair_asked")
+class RepairAsked(DomainEvent):
+    """Somebody wants a validator's own repair of an instance: from now on it comes before each validation."""
+
+    plugin: str
+    """Plugin name of the validator."""
+    instance: str
+    """Instance name; empty for the context."""
+    title: str
+    """What the repair said it would do."""
+    user: str
+    """Who asked for it; in a rerun whoever asked the first time."""
 
 
 @event("publish.made_good")

@@ -26,17 +26,21 @@ from events.publish_events import (
     PublishUnknown,
     PublishValidated,
     Remap,
+    RepairAsked,
     StepFinished,
     StepsRecorded,
     StepStarted,
     WorkerEnded,
     WorkerStarted,
 )
-from events.publish_steps import has_reached
+from events.publish_steps import has_reached, repair_of, step_key
 from events.record import DomainEvent, Micros
 
 RUNNING: Final = "running"
 """State of a step that was started and has no outcome yet."""
+
+_SHARED: Final[dict[frozenset[str], frozenset[str]]] = {}
+"""Many publishes run the same plugins: one set of names for all of them."""
 
 MILESTONES: Final[Mapping[type[DomainEvent], str]] = {
     PublishCollected: "collected", PublishValidated: "validated", PublishReserved: "reserved",
@@ -56,6 +60,15 @@ class Failure:
     remedy: str
     detail: str = ""
     """Digest of the whole story; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A repair that a validator offers for its failure."""
+
+    plugin: str
+    instance: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,12 @@ class Publish:
     """Where inputs of the manifest lie now."""
     accept_changed: bool = False
     """Whether inputs may differ from the manifest."""
+    plugins: frozenset[str] = frozenset()
+    """Names of those that took part: they ran a step, or began one."""
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    """Key of a failed step → its repair; forgotten when the publish goes on."""
+    repairs: tuple[RepairAsked, ...] = ()
+    """What is repaired before each validation, in order."""
     made_good_by: str = ""
     """Id of the publish that succeeded in its place; its own when it was resumed."""
     requested_at: Micros = UNKNOWN_TIME
@@ -150,11 +169,17 @@ def _folded(state: Publish, fact: Fact) -> Publish:
     if reached is not None:
         state = replace(state, state=reached)
     match fact.event:
-        case StepStarted(key=key):
-            return replace(state, steps={**state.steps, key: RUNNING})
+        case StepStarted(key=key, plugin=plugin):
+            return replace(_took_part(state, plugin), steps={**state.steps, key: RUNNING})
         case StepFinished(key=key, outcome=outcome):
             return replace(state, steps={**state.steps, key: outcome})
-        case StepsRecorded() | PublishValidated() | PublishFollowedUp():
+        case StepsRecorded(steps=steps):
+            made = {step.key: Offer(step.plugin, step.instance, step.repair) for step in steps if step.repair}
+            state = _took_part(state, *(step.plugin for step in steps))
+            return replace(state, offers={**state.offers, **made}) if made else state
+        case RepairAsked() as asked:
+            return replace(state, repairs=(*state.repairs, asked))
+        case PublishValidated() | PublishFollowedUp():
             return state
         case PublishCollected(manifest=manifest):
             return replace(state, manifest=manifest)
@@ -178,7 +203,9 @@ def _folded(state: Publish, fact: Fact) -> Publish:
             return replace(state, worker="")
         case PublishFailed() as failed:
             error = Failure(failed.step, failed.code, failed.message, failed.remedy, failed.detail)
-            return replace(state, ended="failed", error=error)
+            # One that cannot do it must not stand in the way of every further try.
+            able = tuple(one for one in state.repairs if step_key(repair_of(one.plugin), one.instance) != failed.step)
+            return replace(state, ended="failed", error=error, repairs=able)
         case PublishUnknown(step=step, message=message):
             error = Failure(step, 500, message, "Find out whether it took effect, then resume and say so.")
             return replace(state, ended="unknown", error=error)
@@ -195,6 +222,11 @@ def _folded(state: Publish, fact: Fact) -> Publish:
     raise unexpected(fact)
 
 
+def _took_part(state: Publish, *plugins: str) -> Publish:
+    names = state.plugins.union(plugins)
+    return replace(state, plugins=_SHARED.setdefault(names, names)) if names != state.plugins else state
+
+
 def _resumed(state: Publish, again: PublishResumed) -> Publish:
     steps = {}
     if has_reached(again.from_state, "planned"):
@@ -203,5 +235,5 @@ def _resumed(state: Publish, again: PublishResumed) -> Publish:
     stopped = state.resumed or bool(state.ended)
     return replace(
         state, state=again.from_state, ended="", error=None, steps=steps, resumed=stopped, remap=again.remap,
-        accept_changed=again.accept_changed,
+        accept_changed=again.accept_changed, offers={},
     )  # fmt: skip

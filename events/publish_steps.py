@@ -73,6 +73,16 @@ def recovery(state: str) -> str:
     return "resume" if has_reached(state, "planned") else "interrupt"
 
 
+def step_key(plugin: str, instance: str) -> str:
+    """Names a step within its publish; without an instance it is one on the context."""
+    return f"{plugin}:{instance}" if instance else plugin
+
+
+def repair_of(plugin: str) -> str:
+    """What the repair that a plugin offers is called among the steps."""
+    return f"{plugin}.repair"
+
+
 @dataclass(frozen=True, slots=True)
 class CrashPoint:
     """One place where a kill can strike."""

@@ -26,6 +26,7 @@ from events.publish_events import (
     PublishSucceeded,
     PublishUnknown,
     Remap,
+    RepairAsked,
     StepFinished,
     StepsRecorded,
     StepStarted,
@@ -48,6 +49,8 @@ class RequestPublish:
 
     id: str
     request: PublishRequested
+    repairs: tuple[RepairAsked, ...] = ()
+    """Those of the publish that it repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,16 @@ class Resume:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repair:
+    """Let validators that failed repair what they found, and go on with the publish."""
+
+    publish: str
+    user: str
+    steps: tuple[str, ...]
+    """Keys of the failed steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rerun:
     """Repeat a publish as a new one: bundle, settings and plugins of then."""
 
@@ -98,7 +111,7 @@ class Rerun:
     accept_changed: bool = False
 
 
-Command = RequestPublish | Report | Cancel | Resume | Rerun
+Command = RequestPublish | Report | Cancel | Resume | Repair | Rerun
 
 
 def publish_stream(publish: str) -> StreamName:
@@ -125,7 +138,8 @@ def _request(command: RequestPublish, view: View) -> list[Change]:
         raise Invalid(f"'{request.mode}' is no way to publish", fields={"mode": f"is one of {', '.join(MODES)}"})
     if request.position < 1 or not request.bundle_digest:
         raise Invalid("a publish pins a log position and a bundle", fields={"position": "or bundle_digest is missing"})
-    return [Change(stream, replace(request, product=check_name(request.product)))]
+    requested = replace(request, product=check_name(request.product))
+    return [Change(stream, requested), *(Change(stream, repair) for repair in command.repairs)]
 
 
 @_decide.register
@@ -140,7 +154,7 @@ def _rerun(command: Rerun, view: View) -> list[Change]:
         original_user=publish.request.original_user or publish.request.user,
         remap=command.remap, accept_changed=command.accept_changed,
     )  # fmt: skip
-    return _request(RequestPublish(id=command.id, request=request), view)
+    return _request(RequestPublish(id=command.id, request=request, repairs=publish.repairs), view)
 
 
 @_decide.register
@@ -178,6 +192,27 @@ def _resume(command: Resume, view: View) -> list[Change]:
         accept_changed=command.accept_changed,
     )  # fmt: skip
     return [Change(publish_stream(publish.id), resumed)]
+
+
+@_decide.register
+def _repair(command: Repair, view: View) -> list[Change]:
+    publish = existing(view, command.publish)
+    if publish.ended != "failed":
+        raise _refused(publish, "there is nothing to repair")
+    steps = dict.fromkeys(command.steps)
+    unknown = [step for step in steps if step not in publish.offers]
+    if unknown or not steps:
+        why = f"'{unknown[0]}' offers no repair" if unknown else "no step is named"
+        raise Invalid(why, fields={"steps": f"may be {', '.join(publish.offers) or 'none'}"})
+    stream = publish_stream(publish.id)
+    asked = (
+        RepairAsked(plugin=offer.plugin, instance=offer.instance, title=offer.title, user=command.user)
+        for offer in (publish.offers[step] for step in steps)
+    )
+    again = Resume(
+        publish=publish.id, user=command.user, remap=publish.remap, accept_changed=publish.accept_changed
+    )  # fmt: skip
+    return [*(Change(stream, one) for one in asked), *_resume(again, view)]
 
 
 @_decide.register

@@ -93,6 +93,11 @@ def reserved(numbers: Numbers | None, publish: str) -> int | None:
     return numbers.held.get(publish) if numbers else None
 
 
+def following(numbers: Numbers | None, *, on_disk: int, in_tracker: int) -> int:
+    """The number that would be reserved next; both are the highest number known there, 0 for none."""
+    return max(numbers.highest if numbers else 0, on_disk, in_tracker) + 1
+
+
 def decide(view: View, command: ReserveVersion | ReleaseVersion) -> list[Change]:
     """Raises :class:`Invalid` for a malformed name or number, :class:`Conflict` for a release of what is not held."""
     stream = version_stream(command.project, command.entity, command.product)
@@ -110,7 +115,7 @@ def decide(view: View, command: ReserveVersion | ReleaseVersion) -> list[Change]
         project=command.project,
         entity=command.entity,
         product=check_name(command.product),
-        number=max(numbers.highest, command.on_disk, command.in_tracker) + 1,
+        number=following(numbers, on_disk=command.on_disk, in_tracker=command.in_tracker),
         publish=command.publish,
     )
     return [Change(stream, made)]

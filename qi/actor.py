@@ -327,11 +327,21 @@ class Actor(pykka.ThreadingActor):
             # The reply comes last: whoever it wakes then need not wait for this thread.
             self._stats.record(time.perf_counter() - began)
             if isinstance(answer, Future):
-                answer.add_done_callback(lambda done: self._replies.send_later(call.msg, done))
+                answer.add_done_callback(lambda done: self._send_later(call, done))
             else:
+                self._answered(call)
                 self._replies.send(call.msg, answer, at_once=self.mailbox.empty())
             return
+        self._answered(call)
         self._stats.record(time.perf_counter() - began)
+
+    def _send_later(self, call: Call, done: Future[Any]) -> None:
+        """Whichever thread had it done."""
+        self._answered(call)
+        self._replies.send_later(call.msg, done)
+
+    def _answered(self, call: Call) -> None:
+        self._stats.answered(call.endpoint.kind.topic, time.monotonic() - call.arrived)
 
     def _handle_group(self, endpoint: Endpoint, calls: list[Call]) -> None:
         began = time.perf_counter()
@@ -370,8 +380,9 @@ class Actor(pykka.ThreadingActor):
         with self._guarded(f"having answered '{endpoint.kind.topic}'"):
             self.answered()
         spent = (time.perf_counter() - began) / len(calls)
-        for _ in calls:
+        for call in calls:
             self._stats.record(spent)
+            self._answered(call)
 
     def _admit(self, call: Call) -> Asked:
         """Deadline, loop, caller, permission, payload: in that order, the cheapest first."""

@@ -44,3 +44,11 @@ def require_file_name(pinned: Pinned) -> None:
         pinned.project, pinned.entity, task=pinned.task, product=pinned.product, version=1, ext="x", output="x", frame=1
     )
     paths_of(pinned).publish_name(values)
+
+
+def example_name(pinned: Pinned, number: int) -> str:
+    """How the main file of frame 1001 would be named in that version, were it an EXR."""
+    values = path_values(
+        pinned.project, pinned.entity, task=pinned.task, product=pinned.product, version=number, ext="exr", frame=1001
+    )
+    return paths_of(pinned).publish_name(values)

@@ -17,6 +17,8 @@ class Mailbox:
         self._ahead: deque[Any] = deque()
         self._bytes_in = 0
         self._bytes_out = 0
+        self.deepest = 0
+        """Most requests that ever waited at once; bus thread."""
 
     def put(self, envelope: Any) -> None:
         """Any thread; Pykka's own messages come this way."""
@@ -26,6 +28,9 @@ class Mailbox:
         """Bus thread."""
         self._bytes_in += size
         self._queue.put(envelope)
+        depth = self.qsize()
+        if depth > self.deepest:
+            self.deepest = depth
 
     def get(self) -> Any:
         """Actor thread; waits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -14,13 +15,14 @@ from events.publish_steps import STATES, has_reached
 from events.publishes import publish_stream
 from events.record import Digest, Event, Version
 from events.store import EventReader
-from qi.contracts.publish import PublishedFile, PublishError, PublishInfo, StepInfo
+from qi.contracts.publish import PublishedFile, PublishError, PublishInfo, RepairMade, RepairOffer, StepInfo
 from qi.errors import Conflict, NotFound
 from qi.manifest import Pinned
 
 SHORTEST_ID = 6
 PAGE_EVENTS = 500
 STEPS_SHOWN = 500
+OFFERS_SHOWN = 100
 
 
 def find_publish(known: Known, wanted: str) -> Publish:
@@ -91,6 +93,14 @@ def show(state: Publish, pinned: Pinned, steps: Iterable[StepInfo]) -> PublishIn
         requested_at=state.requested_at,
         finished_at=0 if state.is_running else state.ended_at,
         steps=tuple(steps)[:STEPS_SHOWN],
+        offers=tuple(
+            RepairOffer(step=key, plugin=one.plugin, instance=one.instance, title=one.title)
+            for key, one in islice(state.offers.items(), OFFERS_SHOWN)
+        ) if state.ended == "failed" else (),
+        repairs=tuple(
+            RepairMade(plugin=one.plugin, instance=one.instance, title=one.title, user=one.user)
+            for one in state.repairs[:OFFERS_SHOWN]
+        ),
     )
 
 

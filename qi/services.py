@@ -6,8 +6,11 @@ answers `$SRV` itself, with the actor's figures. Bus thread, except :meth:`Servi
 
 from __future__ import annotations
 
+import contextlib
 import json
+import queue
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,32 @@ if TYPE_CHECKING:
 
 VERBS = ("PING", "INFO", "STATS")
 PREFIX = "io.nats.micro.v1"
+
+
+QUIET_S = 0.15
+LONGEST_S = 2.0
+
+
+def gather(bus: Bus) -> list[dict[str, Any]]:
+    """Every actor's own figures, whichever process it is in. Waits until nobody says anything more: any thread but an
+    actor's and the bus thread. What is no answer of the service protocol is left out."""
+    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    found: list[dict[str, Any]] = []
+    inbox = f"{bus.inbox}.stats"
+    entry = bus.subscribe(inbox, lambda msg: answers.put(msg.data))
+    try:
+        bus.publish("$SRV.STATS", b"", reply=inbox)
+        until = time.monotonic() + LONGEST_S
+        # Nobody knows how many will answer: a scatter is over when it has been quiet for a moment.
+        with contextlib.suppress(queue.Empty):
+            while time.monotonic() < until:
+                data = answers.get(timeout=QUIET_S)
+                with contextlib.suppress(ValueError):
+                    found.append(json.loads(data))
+    finally:
+        bus.unsubscribe(entry)
+    whole = (one for one in found if isinstance(one, dict) and "endpoints" in one)
+    return sorted(whole, key=lambda one: str(one["name"]))
 
 
 class Services:
@@ -84,10 +113,12 @@ def _body(actor: Actor, verb: str, started: str) -> dict[str, Any]:
     empty = {k: "" if isinstance(v, str) else 0 for k, v in total.items()}
     data = {
         "mailbox": actor.mailbox.qsize(),
+        "mailbox_deepest": actor.mailbox.deepest,
         "mailbox_bytes": actor.mailbox.waiting_bytes,
         "p50_ms": round(stats.percentile_ms(0.5), 3),
         "p99_ms": round(stats.percentile_ms(0.99), 3),
         "dropped": stats.dropped,
+        "topics": stats.topics(),
         **actor.figures(),
     }
     return {

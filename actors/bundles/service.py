@@ -115,6 +115,7 @@ class Bundles(Actor):
         edit = command.EditBundle(
             bundle=self._found(message.bundle).id, addons=pins,
             environment={**message.set, **dict.fromkeys(message.unset)}, reason=message.reason,
+            expected=message.expected,
         )  # fmt: skip
         return self._carried_out(edit.bundle, message.command, edit)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.publishes.pinning import Target, pin
+from actors.publishes.orders import work_of
 from actors.publishes.recovery import end_old_worker
 from actors.publishes.stops import outcome_of, stop_of
 from events import publishes, versions
@@ -19,14 +19,13 @@ from events.ids import new_id
 from events.publish_events import PublishRequested, Remap, WorkerEnded, WorkerStarted
 from events.publish_state import Publish
 from events.publish_steps import has_reached, recovery
-from events.publishes import Cancel, Report, Rerun, Resume, publish_stream
+from events.publishes import Cancel, Repair, Report, Rerun, Resume, publish_stream
 from events.publishes import RequestPublish as Begin
 from events.record import DomainEvent
 from events.versions import Numbers, ReleaseVersion, ReserveVersion, version_stream
 from qi import context
 from qi.actor import Actor, handles
 from qi.bus import Bus, Credentials
-from qi.contracts import publish as contract
 from qi.contracts.bundles import GetBundle
 from qi.contracts.db import FindTask, LatestVersion
 from qi.contracts.log import AppendEvents
@@ -34,6 +33,7 @@ from qi.contracts.publish import (
     CancelPublish,
     Progress,
     PublishStarted,
+    RepairPublish,
     ReplayPublish,
     RequestPublish,
     ResumeUnfinished,
@@ -48,6 +48,7 @@ from qi.home import Home
 from qi.integrate import State, abandon, inspect
 from qi.manifest import Pinned, load, store
 from qi.messages import Done
+from qi.pinning import Target, pin
 from qi.publish_view import events_of, find_publish
 from qi.reading import open_reader
 from qi.sources import require_sources
@@ -228,23 +229,7 @@ class Publishes(Actor):
 
     @handles(TakeWork)
     def take(self, message: TakeWork) -> Work:
-        state = self._own(message.publish)
-        asked = state.request
-        return Work(
-            publish=state.id,
-            mode=asked.mode,
-            state=state.state,
-            pinned=asked.pinned,
-            sources=asked.sources,
-            user=asked.user,
-            replay_of=asked.replay_of,
-            manifest=state.manifest or asked.manifest,
-            plan=state.plan,
-            version=state.version,
-            steps=dict(state.steps),
-            remap=tuple(_rule(rule) for rule in state.remap),
-            accept_changed=state.accept_changed,
-        )
+        return work_of(self._own(message.publish))
 
     @handles(ReportWork)
     def report(self, message: ReportWork) -> Recorded:
@@ -302,7 +287,7 @@ class Publishes(Actor):
             publish = state.id
         elif message.mode == "what-if":
             publish = message.command
-            begin = Begin(id=publish, request=self._what_if(state, message, remap))
+            begin = Begin(id=publish, request=self._what_if(state, message, remap), repairs=state.repairs)
             self._ledger.carry_out(publishes.decide, begin, command=message.command)
         else:
             publish = message.command
@@ -311,10 +296,22 @@ class Publishes(Actor):
                 remap=remap, accept_changed=message.accept_changed,
             )  # fmt: skip
             self._ledger.carry_out(publishes.decide, rerun, command=message.command)
+        return self._going_on(publish)
+
+    @handles(RepairPublish)
+    def repair(self, message: RepairPublish) -> PublishStarted:
+        self._ledger.follow()
+        state = find_publish(self._ledger.known, message.publish)
+        self._dismiss(state)
+        repair = Repair(publish=state.id, user=self.caller.user, steps=message.steps)
+        self._ledger.carry_out(publishes.decide, repair, command=message.command)
+        return self._going_on(state.id)
+
+    def _going_on(self, publish: str) -> PublishStarted:
         known = self._existing(publish)
         if known.is_running and not known.worker:
             self._start_worker(publish)
-        return PublishStarted(publish=publish, position=state.request.position)
+        return PublishStarted(publish=publish, position=known.request.position)
 
     def _what_if(self, state: Publish, message: ReplayPublish, remap: tuple[Remap, ...]) -> PublishRequested:
         """The same request with what holds now (or held then), instead of what was pinned."""
@@ -399,7 +396,3 @@ class Publishes(Actor):
         if found is None:
             raise NotFound(f"there is no publish '{publish}'", remedy="`qi publishes` lists them")
         return found
-
-
-def _rule(rule: Remap) -> contract.Remap:
-    return contract.Remap(old=rule.old, new=rule.new)

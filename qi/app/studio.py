@@ -34,6 +34,7 @@ from actors.jobs import Jobs
 from actors.journal import Journal
 from actors.logs import LogFiles
 from actors.notices import NoticeBoard
+from actors.previews import Previews
 from actors.project_files import ProjectFiles
 from actors.publish_views import PublishViews
 from actors.publishes import Publishes
@@ -78,7 +79,7 @@ ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider."
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, LogFiles, StudioActor,
+    PublishViews, Previews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, LogFiles, StudioActor,
 )  # fmt: skip
 
 
@@ -187,6 +188,7 @@ class Studio:
         self._core(Vault, home=home)
         self._core(Publishes, home=home, broker=asdict(Credentials(url, ca=ca)))
         self._core(PublishViews, home=home)
+        self._core(Previews, home=home)
         self._core(History, home=home)
         self._core(Checks, home=home)
         self._core(Rehearsals, home=home)

@@ -125,6 +125,8 @@ class EditBundle(Request[BundleInfo], topic="bundle.edit", needs="bundle.manage"
     set: Annotated[dict[str, str], Items(500)] = field(default_factory=dict)
     unset: Annotated[tuple[Name, ...], Items(500)] = ()
     reason: Prose = ""
+    expected: Name | None = None
+    """Digest that the bundle must still have; 409 with who changed what when it has another one."""
     command: Token = ""
 
 

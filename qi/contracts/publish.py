@@ -68,6 +68,28 @@ class StepInfo:
 
 
 @message
+class RepairOffer:
+    """What a validator that failed could put right by itself."""
+
+    step: str
+    """Key of the step, as :class:`RepairPublish` names it."""
+    plugin: str
+    instance: str
+    title: str
+
+
+@message
+class RepairMade:
+    """What is put right before each validation of this publish."""
+
+    plugin: str
+    instance: str
+    title: str
+    user: str
+    """Who asked for it."""
+
+
+@message
 class PublishInfo:
     """One publish, as far as it came."""
 
@@ -99,6 +121,8 @@ class PublishInfo:
     requested_at: int = 0
     finished_at: int = 0
     steps: tuple[StepInfo, ...] = ()
+    offers: tuple[RepairOffer, ...] = ()
+    repairs: tuple[RepairMade, ...] = ()
 
 
 @message
@@ -141,6 +165,8 @@ class ListPublishes(Request[PublishList], topic="publish.list", needs="read"):
     project: Name = ""
     user: Name = ""
     product: Name = ""
+    plugin: Name = ""
+    """Only those in which a plugin took part whose name contains this."""
     limit: PageSize = 50
     before: Token = ""
     """Continue after this publish of an earlier page."""
@@ -173,6 +199,16 @@ class ReplayPublish(Request[PublishStarted], topic="publish.replay", needs="publ
     """For a what-if: of whoever asks; that of then when empty."""
     command: Token
     """For a rerun and a what-if it becomes the id of the new publish."""
+
+
+@message
+class RepairPublish(Request[PublishStarted], topic="publish.repair", needs="publish.replay", timeout_s=30.0):
+    """Let validators that failed repair what they found, then validate again: the same publish goes on."""
+
+    publish: Token
+    steps: Annotated[tuple[Annotated[str, Text(1000)], ...], Items(100)]
+    """Of its `offers`."""
+    command: Token
 
 
 @message

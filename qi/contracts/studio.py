@@ -38,6 +38,51 @@ class GetStatus(Request[StudioStatus], topic="studio.status", needs=PUBLIC):
 
 
 @message
+class TopicFigures:
+    """One topic of one actor, from the arrival of a request to its answer: the wait in the mailbox is part of it."""
+
+    topic: str
+    requests: int
+    mean_ms: float
+    """Since the actor began."""
+    p50_ms: float
+    p99_ms: float
+    """Of the last 128."""
+
+
+@message
+class ActorFigures:
+    """What an actor says of itself, since it began."""
+
+    name: str
+    requests: int
+    errors: int
+    waiting: int
+    """Messages in its mailbox now."""
+    deepest: int
+    """Most that ever waited at once."""
+    waiting_bytes: int
+    dropped: int
+    """Facts it did not hear because it was told too many."""
+    p50_ms: float
+    p99_ms: float
+    """Of its work on the last 512 requests, without their wait."""
+    topics: tuple[TopicFigures, ...]
+    """Those that were asked, the busiest first."""
+
+
+@message
+class Figures:
+    actors: tuple[ActorFigures, ...]
+    """By name; an actor that does not answer the service protocol is missing."""
+
+
+@message
+class MeasureActors(Request[Figures], topic="studio.figures", needs="read"):
+    """Mailboxes and latencies of every actor, in whichever process. Measured at most once a second."""
+
+
+@message
 class StopStudio(Request[Done], topic="studio.stop", needs="studio.manage"):
     """Stop all services and the broker."""
 

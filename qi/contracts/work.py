@@ -11,6 +11,12 @@ from qi.messages import STUDIO_ONLY, Done, Request, message
 
 
 @message
+class AskedRepair:
+    plugin: str
+    instance: str
+
+
+@message
 class Work:
     """What a worker needs to know to go on. Digests name content in the content store."""
 
@@ -32,6 +38,8 @@ class Work:
     """Key → outcome, of the steps from extraction on."""
     remap: tuple[Remap, ...] = ()
     accept_changed: bool = False
+    repairs: tuple[AskedRepair, ...] = ()
+    """What validators repair before they check, in order."""
 
 
 @message

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,11 +20,13 @@ import pyblish.api
 import pyblish.logic
 import pyblish.plugin
 
+from events.publish_steps import repair_of
 from qi.errors import Invalid
 from qi.masking import mask
 
 RECORDS_MOST = 200
 MESSAGE_LONGEST = 2_000
+TITLE_LONGEST = 200
 HALF = 0.5
 MEND = "mend the file, or take it out of the folder"
 MORE_MEMORY = "take smaller pieces at once, or allow more in the setting qi.publish.memory_gib"
@@ -62,6 +64,8 @@ class Outcome:
     """What the plugin logged, `LEVEL message`."""
     trace: str = ""
     """Traceback of an error."""
+    repair: str = ""
+    """Title of the repair that the plugin offers; empty for none."""
 
 
 class Listener(Protocol):
@@ -137,6 +141,7 @@ class Run:
         self._timeout_s = timeout_s
         self._hung = hung
         self._state: dict[str, Any] = {"nextOrder": None, "ordersWithError": set()}
+        self._repaired: set[tuple[str, str]] = set()
         self._running: tuple[float, str, Step] | None = None
         self._over = threading.Event()
         threading.Thread(target=self._watch, name="qi-step-watch", daemon=True).start()
@@ -148,6 +153,11 @@ class Run:
     def has(self, stage: str) -> bool:
         """Whether any plugin belongs to `stage`."""
         return bool(self._of(stage))
+
+    def later(self, instance: Any) -> list[str]:
+        """Names of the plugins that would check and extract `instance`, in their order."""
+        fitting = pyblish.logic.plugins_by_instance(self._of("validate") + self._of("extract"), instance)
+        return [plugin.__name__ for plugin in fitting if plugin.__instanceEnabled__ and plugin.active]
 
     def steps(self, stage: str, *, keep_going: bool, skip: frozenset[tuple[str, str]] = frozenset()) -> None:
         """Run a stage; `skip` names (plugin, instance) pairs that are done. Raises :class:`StepsFailed`.
@@ -168,6 +178,22 @@ class Run:
                     break
         if failures:
             raise StepsFailed(stage, failures)
+
+    def repair(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Run what (plugin, instance) pairs declare as their repair, each a step of its own. Raises
+        :class:`StepsFailed` for the first that cannot do it. A pair that is not there any more checks nothing."""
+        plugins: dict[str, Any] = {plugin.__name__: plugin for plugin in self._of("validate") if offered_repair(plugin)}
+        places = {str(instance.data["name"]): instance for instance in self.context} | {"": None}
+        for name, instance in wanted:
+            if name not in plugins or instance not in places:
+                continue
+            step = Step(repair_of(name), instance, float(plugins[name].order))
+            self._listener.started("validate", step)
+            outcome = self._step("validate", step, _repairing(plugins[name]), places[instance])
+            self._listener.finished("validate", step, outcome)
+            if not outcome.ok:
+                raise StepsFailed("validate", [(step, outcome)])
+            self._repaired.add((name, instance))
 
     def _of(self, stage: str) -> list[type]:
         low, high = STAGES[stage]
@@ -208,6 +234,8 @@ class Run:
             mask(remedy)[:MESSAGE_LONGEST],
             records,
             mask("".join(traceback.format_exception(error))),
+            # What did not help is not offered again.
+            "" if (step.plugin, step.instance) in self._repaired or stage != "validate" else offered_repair(plugin),
         )
 
     def _watch(self) -> None:
@@ -217,6 +245,25 @@ class Run:
             if running is not None and time.monotonic() - running[0] > self._timeout_s:
                 self._hung(running[1], running[2], self._timeout_s)
                 return
+
+
+def offered_repair(plugin: type) -> str:
+    """What the validator says its repair would do, where it declares one; see :mod:`qi.plugin`."""
+    title = getattr(plugin, "repair_title", "")
+    return mask(str(title))[:TITLE_LONGEST] if title and callable(getattr(plugin, "repair", None)) else ""
+
+
+def _repairing(plugin: Any) -> Any:
+    """The same plugin, whose process is its repair: logged, timed and guarded like every step."""
+
+    def of_instance(self: Any, instance: Any) -> None:
+        self.repair(instance)
+
+    def of_context(self: Any, context: Any) -> None:
+        self.repair(context)
+
+    process = of_context if issubclass(plugin, pyblish.api.ContextPlugin) else of_instance
+    return type(plugin)(repair_of(plugin.__name__), (plugin,), {"process": process, "repair_title": ""})
 
 
 def _only_in(process: int, left: BaseException | None = None) -> None:

@@ -7,9 +7,7 @@ digest, the disk by its marker, the tracker by its key) when a kill came between
 from __future__ import annotations
 
 import logging
-import os
 import platform
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,18 +39,18 @@ from qi.destination import core_settings, paths_of, place_of, product_folder
 from qi.errors import Conflict, Invalid
 from qi.home import Home
 from qi.integrate import Place, Plan, State, claim, commit, digest_files, existing_versions, inspect, stage
-from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginTree, PluginUsed, load, store
-from qi.session.publishing import Listener, Outcome, Run, Step, discover
-from qi.worker.hooks import Asked, ask_hooks, hooks_of
+from qi.manifest import Input, InstanceFound, Manifest, Pinned, PluginUsed, load, store
+from qi.session.publishing import Listener, Outcome, Run, Step
+from qi.worker.hooks import ask_hooks
 from qi.worker.inputs import compare, remapped, require, seal
 from qi.worker.memory import limit_memory
 from qi.worker.planning import Output, outputs_of, plan
+from qi.worker.plugins import context_data, lay_out, seal_plugin_path
 from qi.worker.reporter import Reporter
 
 log = logging.getLogger("qi.worker")
 
 CLAIM_TRIES = 20
-PLUGIN_PATH = "PYBLISHPLUGINPATH"
 RECORDED_VERSIONS = ("pyblish-base", "openimageio", "av", "qi-pipeline")
 
 
@@ -113,33 +111,17 @@ class Job:
     # -- plugins ------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Lay out the plugins as they are sealed: the run and each replay of it run the very same files."""
         self._reaching("collected")
         self._scratch.mkdir(parents=True, exist_ok=True)
-        folders: list[Path] = []
-        hooks: list[Asked] = []
-        for addon in self._pinned.addons:
-            folder = self._home.code / addon.digest
-            self._blobs.checkout(Digest(addon.digest), folder)
-            if (folder / "lib").is_dir():
-                sys.path.insert(0, str(folder / "lib"))
-            folders.append(folder / "plugins" / "publish")
-            hooks += hooks_of(addon.name, folder, self._pinned.settings.get(addon.name, {}))
         self._sealed = load(self._blobs, Manifest, self._work.manifest) if self._work.manifest else None
-        self._trees = self._sealed.plugin_trees if self._sealed else self._seal_plugin_path()
-        for tree in self._trees:
-            folder = self._home.code / tree.digest
-            self._blobs.checkout(Digest(tree.digest), folder)
-            folders.append(folder)
-        # The environment's own plugin path is sealed above; pyblish must not look at the live folders as well.
-        os.environ.pop(PLUGIN_PATH, None)
-        plugins = discover([folder for folder in folders if folder.is_dir()])
-        self._hooks = hooks
+        self._trees = self._sealed.plugin_trees if self._sealed else seal_plugin_path(self._blobs)
+        found = lay_out(self._home, self._blobs, self._pinned, self._trees)
+        self._hooks = found.hooks
         # What is planned was allowed, and its steps are told already.
         planned = has_reached(self._work.state, "planned")
         data = self._context_data() if planned else self._asked(self.reporter)
         self._run = Run(
-            plugins, data, self.reporter,
+            found.plugins, data, self.reporter,
             timeout_s=self._settings.publish.plugin_timeout_s, hung=self._hung,
         )  # fmt: skip
 
@@ -148,31 +130,12 @@ class Job:
         limit_s = self._settings.publish.plugin_timeout_s
         return ask_hooks(self._hooks, self._context_data(), listener, limit_s=limit_s, hung=self._hung)
 
-    def _seal_plugin_path(self) -> tuple[PluginTree, ...]:
-        trees = []
-        for path in os.environ.get(PLUGIN_PATH, "").split(os.pathsep):
-            if path and Path(path).is_dir():
-                trees.append(PluginTree(path=path, digest=str(self._blobs.put_tree(Path(path)))))
-            elif path:
-                raise Invalid(f"{PLUGIN_PATH} names {path}, which is no folder", remedy="mend the variable")
-        return tuple(trees)
-
     def _context_data(self) -> dict[str, Any]:
-        pinned = self._pinned
-        return {
-            "publish": self._work.publish,
-            "mode": self._work.mode,
-            "project": pinned.project,
-            "entity": pinned.entity,
-            "task": pinned.task,
-            "product": pinned.product,
-            "comment": pinned.comment,
-            "user": self._work.user,
-            "fps": pinned.fps,
-            "sources": [remapped(source, self._work.remap) for source in self._work.sources],
-            "settings": pinned.settings,
-            "staging": str(self._scratch),
-        }
+        work = self._work
+        sources = [remapped(source, work.remap) for source in work.sources]
+        return context_data(
+            self._pinned, publish=work.publish, mode=work.mode, user=work.user, sources=sources, scratch=self._scratch
+        )
 
     @property
     def _runner(self) -> Run:
@@ -230,6 +193,7 @@ class Job:
     def _validate(self) -> None:
         self._reaching("validated")
         self.reporter.progress("validate", "validating")
+        self._runner.repair(self._repairs())
         self._runner.steps("validate", keep_going=True)
         self.reporter.report(PublishValidated())
 
@@ -340,6 +304,7 @@ class Job:
         silent.context = run.context
         silent.context.data.update(self._asked(Silent()))
         silent.steps("collect", keep_going=False)
+        silent.repair(self._repairs())
         silent.close()
 
     # -- small things -------------------------------------------------------------------------------------------
@@ -350,6 +315,9 @@ class Job:
 
     def _reaching(self, state: str) -> None:
         self.reaching = state
+
+    def _repairs(self) -> list[tuple[str, str]]:
+        return [(one.plugin, one.instance) for one in self._work.repairs]
 
     def _done_steps(self) -> set[tuple[str, str]]:
         done = set()

@@ -17,6 +17,7 @@ from events.blobs import Blobs
 from events.canonical import canonical
 from events.ids import new_id
 from events.publish_events import StepFinished, StepRecord, StepsRecorded, StepStarted
+from events.publish_steps import step_key
 from events.record import DomainEvent
 from qi import context
 from qi.bus import Answer, Bus
@@ -110,7 +111,7 @@ class Reporter:
             return
         record = StepRecord(
             key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order, outcome=said,
-            duration_ms=outcome.duration_ms, message=outcome.message, records=records,
+            duration_ms=outcome.duration_ms, message=outcome.message, records=records, repair=outcome.repair,
         )  # fmt: skip
         with self._lock:
             self._batch.append(record)
@@ -141,7 +142,7 @@ class Reporter:
 
 def key_of(step: Step) -> str:
     """Names a step within its publish."""
-    return f"{step.plugin}:{step.instance}" if step.instance else step.plugin
+    return step_key(step.plugin, step.instance)
 
 
 def read_bookmark(path: Path) -> StepMark | None:

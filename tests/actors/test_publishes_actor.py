@@ -115,7 +115,9 @@ def test_publishes_are_listed_newest_first_in_pages(studio: RunningStudio, shot:
     assert (first.more, rest.more) == (True, False)
 
 
-def test_publishes_are_told_apart_by_state_user_and_product(studio: RunningStudio, shot: Shot, note: str) -> None:
+def test_publishes_are_told_apart_by_state_user_product_and_plugin(
+    studio: RunningStudio, shot: Shot, note: str
+) -> None:
     def listed(**wanted: str) -> list[str]:
         found = studio.bus.request(ListPublishes(project=shot.project, **wanted)).publishes  # type: ignore[arg-type]
         return [info.publish for info in found]
@@ -127,6 +129,9 @@ def test_publishes_are_told_apart_by_state_user_and_product(studio: RunningStudi
     bad = studio.publish(shot, [str(empty)], product="scan")
     assert studio.finished(bad).state == "failed"
     assert (listed(state="succeeded"), listed(state="failed"), listed(state="running")) == ([good], [bad], [])
+    assert (listed(plugin="extractsource"), listed(plugin="NotEmpty"), listed(plugin="none")) == (
+        [good], [bad, good], []
+    )  # fmt: skip
     assert (listed(product="Notes"), listed(user=user.upper()), listed(user="nobody")) == ([good], [bad, good], [])
 
 

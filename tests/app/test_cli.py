@@ -63,7 +63,7 @@ def test_a_publish_prints_the_whole_result_as_json(qi: Qi, shot: Shot, frames: s
         assert (file["size"], file["digest"]) == (len(content), blake3(content).hexdigest())
     assert qi("show", told["publish"], "--json").json == told
     assert qi("show", told["publish"][-12:], "--json").json == told
-    assert {**told, "steps": []} in qi("publishes", "--project", shot.project, "--json").json
+    assert {**told, "steps": []} in qi("publishes", "--project", shot.project, "--plugin", "review", "--json").json
 
 
 def test_a_failed_publish_prints_the_same_object_and_exits_1(qi: Qi, shot: Shot, frames: str) -> None:

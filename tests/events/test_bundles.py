@@ -138,6 +138,11 @@ def test_an_edit_of_a_dev_bundle_is_one_event_for_each_change() -> None:
     assert (bundle_of(made, "b1").addons, bundle_of(made, "b1").environment) == ({"nuke": new}, {"NEW": "2"})
     made.when(edit).then()
 
+    seen = bundle_of(made, "b1").digest
+    made.when(replace(edit, addons={"core": None, "nuke": None}, reason="a mistake", expected=seen))
+    late = made.refused(Conflict, replace(edit, expected=seen))
+    assert "ada took 'nuke' away in 'b1' meanwhile, “a mistake”" in late.message
+
 
 def test_a_frozen_bundle_never_changes() -> None:
     made = scenario().when(*frozen("b1"))

@@ -26,6 +26,7 @@ from events.publish_events import (
     PublishUnknown,
     PublishValidated,
     Remap,
+    RepairAsked,
     StepFinished,
     StepRecord,
     StepsRecorded,
@@ -35,7 +36,7 @@ from events.publish_events import (
 )
 from events.publish_state import MILESTONES, Failure, Publish, summary
 from events.publish_steps import STATES, WHAT_IF_STATES, has_reached
-from events.publishes import Cancel, Report, RequestPublish, Rerun, Resume, publish_stream
+from events.publishes import Cancel, Repair, Report, RequestPublish, Rerun, Resume, publish_stream
 from events.record import DomainEvent
 from qi.testing.decider import Scenario
 
@@ -304,6 +305,25 @@ def test_a_replay_records_where_inputs_lie_now() -> None:
     made.when(Resume(publish="p1", user="ada", remap=remap))
     assert (the(made, "p2").remap, the(made, "p2").accept_changed) == (remap, True)
     assert (the(made).remap, the(made).accept_changed) == (remap, False)
+
+
+def test_a_repair_goes_on_with_the_publish_and_one_that_fails_is_forgotten() -> None:
+    failed = StepRecord(
+        key="range:main", plugin="range", instance="main", order=1.0, outcome="failed", duration_ms=0.1, repair="Hold"
+    )  # fmt: skip
+    made = at("collected").when(report(StepsRecorded(steps=(failed,))))
+    repair = Repair(publish="p1", user="bob", steps=("range:main",))
+    made.refused(Conflict, repair)
+    made.when(report(FAILED))
+    made.refused(Invalid, replace(repair, steps=("other",)))
+    made.refused(Invalid, replace(repair, steps=()))
+    asked = RepairAsked(plugin="range", instance="main", title="Hold", user="bob")
+    made.when(repair).then(asked, PublishResumed(user="bob", from_state="requested", took_effect=None))
+    assert (the(made).repairs, the(made).offers) == ((asked,), {})
+    made.when(report(replace(FAILED, step="range.repair:main")))
+    assert the(made).repairs == ()
+    made.when(Rerun(publish="p1", id="p2", user="eve", host="ws2"))
+    assert the(made, "p2").repairs == ()
 
 
 def test_a_rerun_that_succeeds_makes_good_all_it_repeats() -> None:

@@ -597,6 +597,12 @@ def test_the_service_protocol_tells_endpoints_and_figures(mesh: Mesh) -> None:
     assert first["average_processing_time"] == pytest.approx(first["processing_time"] / 4, abs=2)
     assert stats["data"]["position"] == 42
     assert {"mailbox", "mailbox_bytes", "p50_ms", "p99_ms", "dropped"} <= stats["data"].keys()
+    assert stats["data"]["mailbox_deepest"] >= 1
+    assert {topic: told["requests"] for topic, told in stats["data"]["topics"].items()} == {
+        "test.say": 3, "test.misbehave": 1
+    }  # fmt: skip
+    said = stats["data"]["topics"]["test.say"]
+    assert 0 < said["p50_ms"] <= said["p99_ms"]
     assert stats["started"].endswith("+00:00")
 
 

@@ -78,6 +78,19 @@ class Panels(Addon):
     def tap(self, _: Tap) -> Tapped:
         return Tapped(text=f"It rises, {self.caller.user}")
 """
+SETTINGS = """
+from qi.settings import Named, SettingsModel, setting
+
+class Preset(SettingsModel):
+    crf: int = setting(18, title="Quality", ge=0, le=51)
+    codec: str = setting("h264")
+
+class Settings(SettingsModel):
+    presets: Named[Preset] = setting({"web": Preset(), "archive": Preset(crf=0)}, title="Presets")
+    limit: int | list[int] = setting(3, title="Limit")
+    steps: list[Preset] = setting([], title="Steps")
+    slots: dict[str, int] = setting({"day": 4}, title="Slots")
+"""
 BROKEN = """
 customElements.define("panels-broken", class extends HTMLElement {
     connectedCallback() { throw new Error("the barometer fell down"); }
@@ -91,6 +104,7 @@ def given_panels(folder: Path) -> None:
     pages.mkdir(parents=True)
     (folder / "panels" / "addon.toml").write_text(PANELS, "utf-8")
     (folder / "panels" / "addon.py").write_text(TAP, "utf-8")
+    (folder / "panels" / "settings.py").write_text(SETTINGS, "utf-8")
     (pages / "weather.js").write_text(WEATHER, "utf-8")
     (pages / "broken.js").write_text(BROKEN, "utf-8")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,20 +16,33 @@ from playwright.sync_api import expect
 from events.ids import new_id
 from qi.app import front
 from qi.contracts.auth import EndLogins
-from qi.contracts.bundles import CreateBundle
-from qi.contracts.settings import PatchSettings, Setting
+from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
+from qi.contracts.folders import MakeFolders
+from qi.contracts.settings import GetSettings, PatchSettings, Setting
+from qi.errors import NotFound
 from qi.testing.server import PASSWORD, RunningServer
 from qi.testing.studio import RunningStudio, Shot
 
 pytestmark = pytest.mark.xdist_group("ui")
 
+LIMIT_MS = 15_000
 THROWN = "the barometer fell down"
 PAGES = [
-    "/", "/publish", "/publishes", "/history?at=9", "/settings?addon=media", "/bundles", "/addons", "/mesh", "/admin",
+    "/", "/publish", "/publishes", "/history?at=9", "/settings?addon=panels", "/bundles", "/addons", "/mesh", "/admin",
     "/admin/logs",
 ]  # fmt: skip
 CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
+
+
+LARGEST = "Math.max(...performance.getEntriesByType('resource').map((one) => one.decodedBodySize))"
+DROPPED = ("beauty.1001.exr", "beauty.1003.exr")
+DATA_TRANSFER = """(files) => {
+    const made = new DataTransfer();
+    for (const [name, content] of Object.entries(files))
+        made.items.add(new File([Uint8Array.from(atob(content), (one) => one.charCodeAt(0))], name));
+    return made;
+}"""
 
 
 def test_a_wrong_password_is_told_and_the_right_one_opens_the_pages(window: Callable[..., Any]) -> None:
@@ -103,6 +118,78 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     expect(second.locator(f"{CRF} input")).to_have_value("25")
 
 
+def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keyboard(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+) -> None:
+    one = window("root")
+    first_paint = one.page.evaluate(LARGEST)  # the editor's code comes with the first editor
+    page = one.go(f"/settings?addon=panels&scope=project&project={shot.project}")
+    press, save = page.keyboard.press, page.get_by_role("button", name="Save")
+    presets = page.locator('[data-setting="panels.presets"]')
+    presets.get_by_label("Name of a new item of Presets").fill("a.b")
+    expect(presets.get_by_role("alert")).to_contain_text("no dot")
+    presets.get_by_label("Name of a new item of Presets").fill("phone")
+    press("Enter")
+    page.locator('[data-setting="panels.presets.phone.crf"] input').fill("30")
+    presets.get_by_role("button", name="phone", exact=True).focus()
+    press("Alt+ArrowUp")
+    press("Alt+ArrowUp")
+    press("F2")
+    page.keyboard.type("mobile")
+    press("Enter")
+    presets.get_by_role("button", name="archive", exact=True).focus()
+    press("Delete")
+    expect(presets.get_by_role("listitem")).to_have_text([re.compile("^mobile"), re.compile("^web")])
+
+    steps = page.locator('[data-setting="panels.steps"]')
+    steps.get_by_role("button", name="Add an item").click()
+    steps.get_by_role("button", name="Add an item").click()
+    steps.get_by_label("Quality").first.fill("99")
+    expect(steps).to_contain_text("At most 51.")
+    expect(save).to_be_disabled()
+    steps.get_by_label("Quality").first.fill("7")
+    steps.get_by_role("button", name="Move 1 down").click()
+    slots = page.locator('[data-setting="panels.slots"]')
+    slots.get_by_label("Name of a new key of Slots").fill("night")
+    press("Enter")
+    slots.get_by_label("Slots, night").fill("9")
+    slots.get_by_role("button", name="Take day away").click()
+    limit = page.locator('[data-setting="panels.limit"]')
+    limit.get_by_role("textbox", name="Limit").fill("[1, 2")
+    expect(limit.get_by_role("alert")).to_contain_text("This is no JSON.")
+    limit.get_by_role("textbox", name="Limit").fill("[1, 2]")
+    save.click()
+    expect(presets).to_have_attribute("data-status", "overridden")
+
+    held = studio.bus.request(GetSettings(addon="panels", project=shot.project)).values["panels"]
+    assert held["presets"] == {
+        "mobile": {"crf": 30, "codec": "h264"}, "web": {"crf": 18, "codec": "h264"}, "archive": None,
+        "@order": ["mobile", "web"],
+    }  # fmt: skip
+    assert [step["crf"] for step in held["steps"]] == [18, 7]
+    assert (held["slots"], held["limit"]) == ({"night": 9}, [1, 2])
+
+    # Carried as text.
+    page.get_by_role("button", name="Export, import").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_contain_text("panels.presets.archive. Use JSON")
+    dialog.get_by_role("radio", name="json").click()
+    editor = dialog.get_by_label("Settings as text")
+    expect(editor).to_contain_text('"night": 9')
+    editor.fill('{"panels": {"slots": {"night": 9, "late": 2}}')
+    dialog.get_by_role("button", name="Compare").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("JSON")
+    editor.fill('{"panels": {"slots": {"night": 9, "late": 2}}}')
+    dialog.get_by_role("button", name="Compare").click()
+    expect(dialog.get_by_role("table", name="What would change")).to_contain_text('"late":2')
+    assert studio.bus.request(GetSettings(addon="panels", project=shot.project)).values["panels"] == held
+    dialog.get_by_role("button", name="Apply").click()
+    expect(dialog).to_be_hidden()
+    expect(slots.get_by_label("Slots, late")).to_have_value("2")
+    assert one.page.evaluate(LARGEST) > 300_000 > first_paint
+    assert [said for said in one.complaints if THROWN not in said] == []
+
+
 def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
     window: Callable[..., Any], studio: RunningStudio
 ) -> None:
@@ -134,6 +221,27 @@ def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., A
     page.get_by_role("dialog").get_by_role("button", name="Revert").click()
     expect(production).not_to_contain_text(name)
     expect(production).to_contain_text("held")
+
+
+def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is_told(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    name = f"try {new_id()[-8:]}"
+    studio.bus.request(CreateBundle(name=name, dev=True, reason="to try it", command=new_id()))
+    page = window("root").go("/addons")
+    page.get_by_role("button", name="Enable or disable media").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Dev bundle").select_option(name)
+    dialog.get_by_label("Why").fill("a day without media")
+    expect(dialog).to_contain_text(f"{name} pins 0.1.0")
+    studio.bus.request(EditBundle(bundle=name, remove=("panels",), reason="too loud", command=new_id()))
+    dialog.get_by_role("button", name="Disable").click()
+    expect(dialog.get_by_role("alert")).to_contain_text(f"took 'panels' away in '{name}' meanwhile, “too loud”")
+    dialog.get_by_role("button", name="Disable").click()
+    expect(dialog).to_be_hidden()
+    pinned = {addon.name for addon in studio.bus.request(GetBundle(bundle=name)).addons}
+    assert "local" in pinned
+    assert not pinned & {"media", "panels"}
 
 
 def test_the_whole_log_is_searched_and_exported_and_shown_as_it_was(
@@ -207,21 +315,30 @@ def test_dropped_frames_are_published_and_their_history_is_read(
 ) -> None:
     page = window("root").go(f"/?project={shot.project}&entity={shot.entity}")
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Publish", exact=True).click()
-    files = [frames.replace("####", str(number)) for number in (1001, 1002, 1003)]
-    page.get_by_label("Files to publish").set_input_files(files)
-    expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile(r"beauty\.####\.exr$"))
     page.get_by_label("Product").fill("plate")
+    # The browser's own event, with real files; the middle frame is missing.
+    content = {name: b64encode(Path(frames).with_name(name).read_bytes()).decode() for name in DROPPED}
+    dropped = page.evaluate_handle(DATA_TRANSFER, content)
+    page.get_by_role("group", name="Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(page.get_by_label("Files on the studio's machine")).to_have_value(re.compile(r"beauty\.####\.exr$"))
+    preview = page.get_by_role("region", name="Preview")
+    expect(preview.get_by_role("list", name="What was recognised")).to_contain_text(re.compile("1001.1003 .* 2 frames"))
+    expect(preview).to_contain_text("1 missing: 1002")
+    expect(preview).to_contain_text(re.compile(r"plate v001.*a preview.*plate/v001", re.DOTALL))
     page.locator("form").get_by_role("button", name="Publish").click()
     run = page.locator("section[aria-label=Publish]")
+    expect(run.locator("header")).to_contain_text("failed", timeout=60_000)
+    run.get_by_role("button", name="Hold the frame before each gap").click()
     expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
-    expect(run).to_contain_text("ValidateFrameRange")
+    expect(run).to_contain_text("ValidateFrameRange.repair")
+    expect(run).to_contain_text("asked for by root")
     page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
     page.get_by_role("link", name="plate v001").click()
     run.get_by_role("link", name="Its events").click()
     page.get_by_role("button", name=re.compile("publish.registered")).first.click()
     causes = page.get_by_role("region", name="What the event says").get_by_role("listitem")
-    expect(causes.filter(has_text="publish.requested").last).to_be_visible()
+    expect(causes.filter(has_text="publish.repair_asked").last).to_be_visible()
 
 
 def test_an_addons_elements_get_the_client_and_a_broken_one_breaks_its_own_frame_only(
@@ -316,7 +433,19 @@ def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], stud
     cell = page.get_by_role("cell", name="notices")
     row = page.get_by_role("table", name="Actors").get_by_role("row").filter(has=cell)
     expect(row).to_contain_text("running")
-    expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
+    expect(row.locator("td").nth(3)).to_have_text("1")
+
+    # Figures are live: what others ask shows without a reload.
+    page.get_by_role("button", name="folders", exact=True).click()
+    topics = page.get_by_role("table", name="Topics of folders").get_by_role("row")
+    expect(topics.filter(has_text="mesh.ping")).to_be_visible()
+    for _ in range(7):
+        with pytest.raises(NotFound):
+            studio.bus.request(MakeFolders(project="none such"))
+    cells = topics.filter(has_text="folder.make").get_by_role("cell")
+    expect(cells.nth(1)).to_have_text("7", timeout=LIMIT_MS)
+    expect(cells.nth(3)).to_have_text(re.compile(r"^\d+(\.\d\d)?$"))
+    expect(page.locator("[data-waiting=folders]")).to_have_text(re.compile(r"^\d+ \([1-9]\d*\)$"))
 
 
 def test_a_lost_server_is_told_and_the_page_goes_on_when_it_is_back(

@@ -19,6 +19,7 @@ from qi.contracts.publish import (
     ListFiles,
     ListPublishes,
     PublishInfo,
+    RepairPublish,
     ReplayPublish,
     RequestPublish,
     ShowPublish,
@@ -69,13 +70,14 @@ def publishes(
     project: Project_ = "",
     user: Annotated[str, typer.Option(help="Only what this user asked for.")] = "",
     product: Annotated[str, typer.Option(help="Only versions of this product.")] = "",
+    plugin: Annotated[str, typer.Option(help="Only those in which a plugin took part whose name contains this.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     as_json: Json = False,
 ) -> None:
     """All publishes, newest first."""
     with studio(acts=False) as bus:
         wanted = ListPublishes(
-            failed=failed, state=state_, project=project, user=user, product=product, limit=limit
+            failed=failed, state=state_, project=project, user=user, product=product, plugin=plugin, limit=limit
         )  # fmt: skip
         found = bus.request(wanted).publishes
         if as_json:
@@ -128,7 +130,7 @@ def cancel(
     line(f"cancelled {short(done.publish)}")
 
 
-def carry(bus: Bus, request: RequestPublish | ReplayPublish, publish: str, as_json: bool) -> None:
+def carry(bus: Bus, request: RequestPublish | ReplayPublish | RepairPublish, publish: str, as_json: bool) -> None:
     """Ask, watch until it ends, print; exits 1 when it failed."""
     from qi.app.cli.watching import watch
 
@@ -176,3 +178,6 @@ def print_publish(info: PublishInfo) -> None:
         console.print(f"  {info.error.step}: {info.error.message}", markup=False, style="red")
         if info.error.remedy:
             console.print(f"  → {info.error.remedy}", markup=False)
+    for offer in info.offers:
+        step = " of ".join(filter(None, (offer.plugin, offer.instance)))
+        console.print(f"  → {offer.title} ({step}): `qi replay {short(info.publish)} --repair`", markup=False)

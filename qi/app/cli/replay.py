@@ -15,7 +15,7 @@ from qi.app.cli.output import Json, document, line, short, table
 from qi.app.cli.publish import carry, json_of, print_publish
 from qi.app.cli.state import studio
 from qi.contracts.compare import ComparePublishes, Comparison
-from qi.contracts.publish import PublishInfo, Remap, ReplayPublish, ShowPublish
+from qi.contracts.publish import PublishInfo, Remap, RepairPublish, ReplayPublish, ShowPublish
 
 if TYPE_CHECKING:
     from qi.bus import Bus
@@ -35,6 +35,7 @@ def replay(
     ] = "resume",
     remap: Annotated[list[str] | None, typer.Option(help="OLD=NEW: where inputs lie now; may be repeated.")] = None,
     accept_changed: Annotated[bool, typer.Option("--accept-changed", help="Go on with inputs that changed.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="resume: let validators repair what they can.")] = False,
     took_effect: Annotated[
         bool | None, typer.Option("--took-effect/--took-no-effect", help="Of a step nobody knows the outcome of.")
     ] = None,
@@ -49,9 +50,16 @@ def replay(
         raise typer.BadParameter(f"'{mode}' is none of {', '.join(MODES)}")
     if mode != "what-if" and (bundle or settings_at):
         raise typer.BadParameter("--bundle and --settings-at are for --mode what-if: a replay has what it had")
+    if repair and (mode != "resume" or remap or accept_changed or took_effect is not None):
+        raise typer.BadParameter("--repair goes on with the same publish as it is: it takes no other option")
     rules, command = _rules(remap or []), new_id()
     with studio(acts=True) as bus:
-        whole = bus.request(ShowPublish(publish=publish)).publish
+        shown = bus.request(ShowPublish(publish=publish))
+        whole = shown.publish
+        if repair:
+            steps = tuple(offer.step for offer in shown.offers)
+            carry(bus, RepairPublish(publish=whole, steps=steps, command=command), whole, as_json)
+            return
         request = ReplayPublish(
             publish=whole, mode=mode, remap=rules, accept_changed=accept_changed,
             took_effect=took_effect, bundle=bundle, settings_at=position_at(bus, settings_at),

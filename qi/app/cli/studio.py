@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import Annotated, Any
@@ -15,7 +14,6 @@ from qi.contracts.session import ListSessions
 from qi.contracts.studio import GetStatus, RestartActor, StopStudio, StudioStatus
 from qi.errors import Unavailable
 
-STATS_WAIT_S = 0.3
 WAIT_LIMIT_S = 60.0
 
 
@@ -89,6 +87,7 @@ def status(
 ) -> None:
     """What runs: services, addons, sessions. Starts nothing."""
     from qi.app.join import running
+    from qi.services import gather
 
     deadline = time.monotonic() + WAIT_LIMIT_S
     while True:
@@ -97,7 +96,7 @@ def status(
                 bus = participant.bus
                 found = bus.request(GetStatus())
                 sessions = bus.request(ListSessions()).sessions
-                figures = _figures(bus)
+                figures = gather(bus)
             break
         except Unavailable:
             if not wait or time.monotonic() > deadline:
@@ -162,19 +161,8 @@ def subjects(as_json: Json = False) -> None:
         )
 
 
-def _figures(bus: Any) -> list[dict[str, Any]]:
-    """Every actor's own figures, by the NATS service protocol."""
-    answers: list[dict[str, Any]] = []
-    inbox = f"{bus.inbox}.stats"
-    entry = bus.subscribe(inbox, lambda msg: answers.append(json.loads(msg.data)))
-    bus.publish("$SRV.STATS", b"", reply=inbox)
-    # Nobody knows how many will answer: a scatter is over when it has been quiet for a moment.
-    known = -1
-    while known != len(answers):
-        known = len(answers)
-        threading.Event().wait(STATS_WAIT_S)
-    bus.unsubscribe(entry)
-    return sorted((a for a in answers if "endpoints" in a), key=lambda a: str(a["name"]))
+def _waiting(data: dict[str, Any]) -> str:
+    return f"{data['mailbox']} ({data['mailbox_deepest']})" if data else ""
 
 
 def _show(found: StudioStatus, figures: list[dict[str, Any]], sessions: Any) -> None:
@@ -187,12 +175,11 @@ def _show(found: StudioStatus, figures: list[dict[str, Any]], sessions: Any) -> 
         rows.append(
             (
                 child.name, child.state, child.where, child.restarts, first.get("num_requests", ""),
-                first.get("num_errors", ""), data.get("mailbox", ""), data.get("p50_ms", ""), data.get("p99_ms", ""),
+                first.get("num_errors", ""), _waiting(data), data.get("p50_ms", ""), data.get("p99_ms", ""),
             )
         )  # fmt: skip
-    table(
-        ("actor", "state", "where", "restarts", "requests", "errors", "waiting", "p50 ms", "p99 ms"), rows, empty="none"
-    )
+    columns = ("actor", "state", "where", "restarts", "requests", "errors", "waiting (most)", "p50 ms", "p99 ms")
+    table(columns, rows, empty="none")
     table(("session", "kind", "user", "host"), [(s.id[-12:], s.kind, s.user, s.host) for s in sessions], empty="none")
     for problem in found.problems:
         line(f"! {problem}")

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from qi.codec import Plain
 from qi.contracts.publish import Progress as Frame
-from qi.contracts.publish import PublishInfo, ReplayPublish, RequestPublish, ShowPublish
+from qi.contracts.publish import PublishInfo, RepairPublish, ReplayPublish, RequestPublish, ShowPublish
 
 if TYPE_CHECKING:
     from qi.bus import Bus
@@ -20,7 +20,7 @@ LOOK_EVERY_S = 2.0
 ENDS = ("succeeded", "failed", "cancelled", "interrupted", "unknown")
 
 
-def watch(bus: Bus, request: RequestPublish | ReplayPublish, publish: str) -> PublishInfo:
+def watch(bus: Bus, request: RequestPublish | ReplayPublish | RepairPublish, publish: str) -> PublishInfo:
     """Send the request and return the publish when it has ended.
 
     Events tell that it has; should one be lost with the connection, a look every two seconds finds out. Raises what

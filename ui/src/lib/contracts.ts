@@ -3,6 +3,19 @@
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+export interface ActorFigures {
+	name: string;
+	requests: number;
+	errors: number;
+	waiting: number;
+	deepest: number;
+	waiting_bytes: number;
+	dropped: number;
+	p50_ms: number;
+	p99_ms: number;
+	topics: TopicFigures[];
+}
+
 export interface AddLink {
 	project: string;
 	input: string;
@@ -91,6 +104,11 @@ export interface ArchiveBundle {
 	bundle: string;
 	reason: string;
 	command?: string;
+}
+
+export interface AskedRepair {
+	plugin: string;
+	instance: string;
 }
 
 export interface BackupLog {
@@ -287,6 +305,7 @@ export interface EditBundle {
 	set?: { [key: string]: string };
 	unset?: string[];
 	reason?: string;
+	expected?: string | null;
 	command?: string;
 }
 
@@ -354,6 +373,10 @@ export interface Explanation {
 	path: string;
 	value: Json;
 	layers: LayerValue[];
+}
+
+export interface Figures {
+	actors: ActorFigures[];
 }
 
 export interface FileList {
@@ -625,6 +648,7 @@ export interface ListPublishes {
 	project?: string;
 	user?: string;
 	product?: string;
+	plugin?: string;
 	limit?: number;
 	before?: string;
 }
@@ -731,6 +755,9 @@ export interface MakeFolders {
 	project: string;
 	entity?: string;
 	task?: string;
+}
+
+export interface MeasureActors {
 }
 
 export interface Meta {
@@ -865,6 +892,13 @@ export interface PointerList {
 	position: number;
 }
 
+export interface PreviewVersion {
+	project: string;
+	entity: string;
+	task: string;
+	product: string;
+}
+
 export interface Product {
 	entity: string;
 	name: string;
@@ -933,6 +967,8 @@ export interface PublishInfo {
 	requested_at: number;
 	finished_at: number;
 	steps: StepInfo[];
+	offers: RepairOffer[];
+	repairs: RepairMade[];
 }
 
 export interface PublishList {
@@ -992,6 +1028,34 @@ export interface ReadSecret {
 	name: string;
 	version?: number;
 	purpose?: string;
+}
+
+export interface Recognise {
+	project: string;
+	entity: string;
+	task: string;
+	product: string;
+	sources: string[];
+}
+
+export interface Recognised {
+	name: string;
+	family: string;
+	families: string[];
+	sequence: string;
+	files: number;
+	size: number;
+	first: number | null;
+	last: number | null;
+	gaps: string;
+	missing: number;
+	collected_by: string;
+	taken_by: string[];
+}
+
+export interface Recognition {
+	instances: Recognised[];
+	more: number;
 }
 
 export interface RecordOwn {
@@ -1054,6 +1118,26 @@ export interface RemoveSecret {
 	name: string;
 	reason?: string;
 	command?: string;
+}
+
+export interface RepairMade {
+	plugin: string;
+	instance: string;
+	title: string;
+	user: string;
+}
+
+export interface RepairOffer {
+	step: string;
+	plugin: string;
+	instance: string;
+	title: string;
+}
+
+export interface RepairPublish {
+	publish: string;
+	steps: string[];
+	command: string;
 }
 
 export interface ReplayPublish {
@@ -1350,6 +1434,14 @@ export interface TaskPage {
 	next: string;
 }
 
+export interface TopicFigures {
+	topic: string;
+	requests: number;
+	mean_ms: number;
+	p50_ms: number;
+	p99_ms: number;
+}
+
 export interface Tried {
 	publish: string;
 	what_if: string;
@@ -1395,6 +1487,13 @@ export interface VersionPage {
 	next: string;
 }
 
+export interface VersionPreview {
+	version: number;
+	path: string;
+	file: string;
+	bundle: string;
+}
+
 export interface WindowInfo {
 	name: string;
 	title: string;
@@ -1421,6 +1520,7 @@ export interface Work {
 	steps: { [key: string]: string };
 	remap: Remap[];
 	accept_changed: boolean;
+	repairs: AskedRepair[];
 }
 
 export interface WorkEvent {
@@ -1507,6 +1607,9 @@ export interface Topics {
 	'publish.compare': [ComparePublishes, Comparison];
 	'publish.files': [ListFiles, FileList];
 	'publish.list': [ListPublishes, PublishList];
+	'publish.preview': [PreviewVersion, VersionPreview];
+	'publish.recognise': [Recognise, Recognition];
+	'publish.repair': [RepairPublish, PublishStarted];
 	'publish.replay': [ReplayPublish, PublishStarted];
 	'publish.request': [RequestPublish, PublishStarted];
 	'publish.show': [ShowPublish, PublishInfo];
@@ -1521,6 +1624,7 @@ export interface Topics {
 	'session.identify': [Identify, SessionInfo];
 	'session.list': [ListSessions, SessionList];
 	'session.open': [OpenSession, SessionInfo];
+	'studio.figures': [MeasureActors, Figures];
 	'studio.logs': [ListLogFiles, LogFileList];
 	'studio.logs.read': [ReadLogFile, LogWindow];
 	'studio.restart': [RestartActor, Done];
@@ -1560,6 +1664,8 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'log.backup': 600000,
 	'log.verify': 600000,
 	'publish.compare': 30000,
+	'publish.recognise': 30000,
+	'publish.repair': 30000,
 	'publish.replay': 30000,
 	'publish.request': 30000,
 	'rehearsal.start': 30000,

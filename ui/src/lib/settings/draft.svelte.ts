@@ -12,6 +12,14 @@ export interface Where {
 	amends: { pointer: string; digest: string } | null;
 }
 
+/** `tree` with `value` at `path`; what stands in the way becomes an object. */
+export function withValue(tree: Json, path: string[], value: Json): Json {
+	const [key, ...rest] = path;
+	if (key === undefined) return value;
+	const group = typeof tree === 'object' && tree !== null && !Array.isArray(tree) ? tree : {};
+	return { ...group, [key]: withValue(group[key] ?? null, rest, value) };
+}
+
 /** One path's part of a draft. */
 class Cell {
 	touched = $state(false);
@@ -24,6 +32,8 @@ class Cell {
 export class Draft {
 	size = $state(0);
 	faults = $state(0);
+	/** Items of lists with names that are to come or to go, and their orders: what the form is made of follows these alone. */
+	structure = $state.raw<ReadonlyMap<string, Json>>(new Map());
 	#cells = new Map<string, Cell>();
 	/** Revision of the scope when the first change was made. */
 	#began: number | null = null;
@@ -49,7 +59,14 @@ export class Draft {
 		cell.fault = fault;
 	}
 
+	/** An item (null takes it away) or the `@order` of a list with names. */
+	arrange(path: string, wish: Json, revision: number) {
+		this.set(path, wish, revision);
+		this.structure = new Map(this.structure).set(path, wish);
+	}
+
 	drop(path: string) {
+		if (this.structure.has(path)) this.structure = new Map([...this.structure].filter(([one]) => one !== path));
 		const cell = this.at(path);
 		if (!cell.touched) return;
 		this.faults -= Number(cell.fault !== '');
@@ -69,8 +86,22 @@ export class Draft {
 		if (this.size) this.#began = revision;
 	}
 
+	/** What is asked for. What was typed into an item that is to come is said with the item; what goes says nothing more. */
+	#wishes(): [string, Wish][] {
+		const made = new Map(this.paths.map((path) => [path, this.at(path).wish] as const));
+		for (const [above, item] of this.structure) {
+			if (!made.has(above)) continue; // it is said with what it lies in
+			for (const path of [...made.keys()].filter((one) => one.startsWith(`${above}.`))) {
+				const value = made.get(path);
+				if (item !== null && value !== undefined) made.set(above, withValue(made.get(above) ?? null, path.slice(above.length + 1).split('.'), value));
+				made.delete(path);
+			}
+		}
+		return [...made];
+	}
+
 	async save(where: Where, reason: string) {
-		const wishes = this.paths.map((path) => [path, this.at(path).wish] as const);
+		const wishes = this.#wishes();
 		const settings = wishes.filter(([, value]) => value !== undefined).map(([path, value]) => ({ path, value: value ?? null }));
 		const unset = wishes.filter(([, value]) => value === undefined).map(([path]) => path);
 		const common = { settings, unset, reason, command: commandId() };
