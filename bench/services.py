@@ -45,7 +45,8 @@ roles = []
 """
 
 
-def _write_addon(folder: Path) -> None:
+def write_addon(folder: Path) -> None:
+    """An addon with many settings."""
     folder.mkdir(parents=True)
     (folder / "addon.toml").write_text(ADDON_TOML)
     each = FIELDS // GROUPS
@@ -76,7 +77,7 @@ def studio(events: int) -> Iterator[Studio]:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder, "home"))
         given_log(home, events)
-        _write_addon(Path(folder, "addons", "fields"))
+        write_addon(Path(folder, "addons", "fields"))
         made = Studio(read_launch_config(home=home.root, addon_paths=(Path(folder, "addons"),)))
         made.start(resume=False)
         try:
