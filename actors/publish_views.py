@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from events import publishes
 from events.blobs import Blobs
 from events.decider import Known
@@ -22,13 +24,17 @@ from qi.contracts.publish import (
     PublishList,
     ShowPublish,
 )
+from qi.contracts.publish_record import GetManifest, GetStepLog, ManifestText, StepLog
 from qi.deciding import follow
+from qi.errors import NotFound
 from qi.home import Home
 from qi.manifest import Manifest, Pinned, load
 from qi.publish_view import events_of, find_publish, output_digests, published_files, show, steps_of
 from qi.reading import open_reader
 
 REPLY_MOST_BYTES = 180 * 1024
+TEXT_MOST = 40_000
+"""Characters: each may take four bytes and, within a string, a backslash."""
 
 
 class PublishViews(Actor):
@@ -79,6 +85,32 @@ class PublishViews(Actor):
                 return PublishList(publishes=tuple(wanted), more=True)
             wanted.append(info)
         return PublishList(publishes=tuple(wanted))
+
+    @handles(GetStepLog)
+    def log(self, message: GetStepLog) -> StepLog:
+        state = self._find(message.publish)
+        # Other content has other topics, with rights of their own.
+        if message.records not in {step.records for step in steps_of(events_of(self._reader, state.id))}:
+            raise NotFound(f"no step of this publish logged '{message.records}'", publish=state.id)
+        lines = msgspec.json.decode(self._blobs.get(Digest(message.records)), type=list[str])[message.offset :]
+        taken: list[str] = []
+        size = 0
+        for line in lines:
+            size += len(self._bus.codec.encode(line))
+            if taken and size > REPLY_MOST_BYTES:
+                break
+            taken.append(line)
+        return StepLog(lines=tuple(taken), more=len(taken) < len(lines))
+
+    @handles(GetManifest)
+    def manifest(self, message: GetManifest) -> ManifestText:
+        state = self._find(message.publish)
+        kept = {"pinned": msgspec.Raw(self._blobs.get(Digest(state.request.pinned)))}
+        if state.manifest:
+            kept["sealed"] = msgspec.Raw(self._blobs.get(Digest(state.manifest)))
+        whole = msgspec.json.format(msgspec.json.encode(kept), indent=2).decode()
+        end = message.offset + TEXT_MOST
+        return ManifestText(text=whole[message.offset : end], more=end < len(whole))
 
     @handles(ComparePublishes)
     def compare(self, message: ComparePublishes) -> Comparison:

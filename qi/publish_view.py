@@ -145,6 +145,7 @@ def _step(step: dict[str, object], towards: str) -> StepInfo:
         outcome=str(step["outcome"]),
         duration_ms=float(str(step["duration_ms"])),
         message=str(step.get("message", "")),
+        records=str(step.get("records", "")),
     )
 
 

@@ -314,7 +314,7 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot, frames: str
 ) -> None:
     page = window("root").go(f"/?project={shot.project}&entity={shot.entity}")
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Publish", exact=True).click()
+    page.get_by_role("link", name="Publish here").click()
     page.get_by_label("Product").fill("plate")
     # The browser's own event, with real files; the middle frame is missing.
     content = {name: b64encode(Path(frames).with_name(name).read_bytes()).decode() for name in DROPPED}
@@ -332,8 +332,19 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
     expect(run).to_contain_text("ValidateFrameRange.repair")
     expect(run).to_contain_text("asked for by root")
+    run.get_by_role("button", name="Log of ValidateFrameRange.repair").click()
+    expect(run).to_contain_text("INFO plate: the frame before each was held for 1002")
+    run.get_by_role("button", name="Show").click()
+    made_with = page.get_by_role("dialog", name="What it was made with")
+    expect(made_with.get_by_role("textbox", name="Manifest")).to_contain_text('"bundle_digest"')
+    page.keyboard.press("Escape")
     page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
+    page.get_by_role("button", name="Review plate v001").click()
+    player = page.get_by_role("dialog", name="plate v001")
+    player.locator("video").evaluate("(movie) => movie.readyState > 1 || new Promise((seen) => (movie.oncanplay = seen))")
+    page.keyboard.press("Escape")
+    expect(player).to_have_count(0)
     page.get_by_role("link", name="plate v001").click()
     run.get_by_role("link", name="Its events").click()
     page.get_by_role("button", name=re.compile("publish.registered")).first.click()

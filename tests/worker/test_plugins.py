@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import psutil
 import pytest
 
-from events.blobs import Blobs
-from events.record import Digest
 from qi.contracts.publish import ListFiles, PublishInfo
+from qi.contracts.publish_record import GetManifest, GetStepLog
 from qi.contracts.settings import PatchSettings, Setting
 from qi.contracts.studio import GetStatus
+from qi.errors import NotFound
 from qi.testing.studio import RunningStudio, Shot
 
 Plugins = Callable[..., dict[str, str]]
@@ -242,12 +243,32 @@ def test_the_twin_of_a_plugin_that_forks_does_not_go_on_with_the_publish(
     assert f"the twin ended with {code}" in "".join(records)
 
 
-def logged(studio: RunningStudio, info: PublishInfo, plugin: str) -> list[str]:
-    """What a plugin of a stage before extraction logged."""
-    batches = studio.events(stream=f"publish-{info.publish}", type="publish.steps_recorded")
-    (digest,) = [step["records"] for batch in batches for step in batch.data["steps"] if step["plugin"] == plugin]
-    found: list[str] = msgspec.json.decode(Blobs(studio.home.blobs).get(Digest(digest)))
-    return found
+def logged(studio: RunningStudio, info: PublishInfo, plugin: str) -> tuple[str, ...]:
+    """What a plugin logged, as anybody may read it."""
+    (step,) = [step for step in info.steps if step.plugin == plugin]
+    return studio.bus.request(GetStepLog(publish=info.publish, records=step.records)).lines
+
+
+def test_what_a_publish_keeps_of_itself_can_be_read_in_parts_and_nothing_else_can(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins
+) -> None:
+    lines = "[self.log.info('%s %s', number, '\\u00e9' * 3000) for number in range(50)]"
+    info = run(studio, shot, note, faulty(plugins, lines))
+    (step,) = [step for step in info.steps if step.plugin == "Faulty"]
+    asked = GetStepLog(publish=info.publish, records=step.records)
+    first = studio.bus.request(asked)
+    rest = studio.bus.request(replace(asked, offset=len(first.lines)))
+    assert (first.more, rest.more) == (True, False)
+    assert [line.split()[:2] for line in first.lines + rest.lines] == [["INFO", str(number)] for number in range(50)]
+    with pytest.raises(NotFound, match="no step of this publish"):
+        studio.bus.request(replace(asked, records=info.manifest))
+
+    text = ""
+    while (part := studio.bus.request(GetManifest(publish=info.publish, offset=len(text)))).more:
+        text += part.text
+    kept = json.loads(text + part.text)
+    assert kept["pinned"]["bundle_digest"] == info.bundle_digest
+    assert "Faulty" in [plugin["name"] for plugin in kept["sealed"]["plugins"]]
 
 
 def test_a_plugin_that_prints_a_hundred_megabytes_is_no_burden(

@@ -432,6 +432,11 @@ export interface GetJob {
 export interface GetLogStats {
 }
 
+export interface GetManifest {
+	publish: string;
+	offset?: number;
+}
+
 export interface GetOptions {
 	path: string;
 	bundle?: string;
@@ -476,6 +481,12 @@ export interface GetSettingsSchema {
 }
 
 export interface GetStatus {
+}
+
+export interface GetStepLog {
+	publish: string;
+	records: string;
+	offset?: number;
 }
 
 export interface GrantRole {
@@ -755,6 +766,11 @@ export interface MakeFolders {
 	project: string;
 	entity?: string;
 	task?: string;
+}
+
+export interface ManifestText {
+	text: string;
+	more: boolean;
 }
 
 export interface MeasureActors {
@@ -1381,6 +1397,12 @@ export interface StepInfo {
 	outcome: string;
 	duration_ms: number;
 	message: string;
+	records: string;
+}
+
+export interface StepLog {
+	lines: string[];
+	more: boolean;
 }
 
 export interface StopStudio {
@@ -1607,6 +1629,8 @@ export interface Topics {
 	'publish.compare': [ComparePublishes, Comparison];
 	'publish.files': [ListFiles, FileList];
 	'publish.list': [ListPublishes, PublishList];
+	'publish.log': [GetStepLog, StepLog];
+	'publish.manifest': [GetManifest, ManifestText];
 	'publish.preview': [PreviewVersion, VersionPreview];
 	'publish.recognise': [Recognise, Recognition];
 	'publish.repair': [RepairPublish, PublishStarted];

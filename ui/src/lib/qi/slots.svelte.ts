@@ -13,7 +13,7 @@ export interface Contribution {
 	/** Name of the custom element. */
 	element: string;
 	title: string;
-	/** Script that defines the element, served from the addon's `ui_dist/`. */
+	/** Script that defines the element, served from the addon's `ui_dist/`; of a built-in page its name. */
 	script: string;
 }
 
@@ -34,6 +34,12 @@ export interface AddonCommand {
 	topic: string;
 }
 
+const OWN_SCRIPTS: Record<string, () => Promise<unknown>> = { 'qi:publishes': () => import('#lib/publishes/elements.ts') };
+/** The built-in pages fill slots like everybody else. */
+const OWN: Contribution[] = [
+	{ addon: 'qi', slot: 'context.action', element: 'qi-publish-here', title: 'Publish here', script: 'qi:publishes' }
+];
+
 /** The version that this window's bundle pins, not another one. */
 function read(addon: AddonRun, told: { [key: string]: Json }): Contribution | null {
 	const slot = String(told.slot ?? '') as SlotName;
@@ -45,7 +51,7 @@ function read(addon: AddonRun, told: { [key: string]: Json }): Contribution | nu
 }
 
 class Slots {
-	all = $state.raw<Contribution[]>([]);
+	all = $state.raw<Contribution[]>(OWN);
 	addons = $state.raw<AddonRun[]>([]);
 	windows = $state.raw<AddonWindow[]>([]);
 	commands = $state.raw<AddonCommand[]>([]);
@@ -54,7 +60,7 @@ class Slots {
 		const told = await qi.request('addon.status', {});
 		this.addons = told.addons;
 		const enabled = told.addons.filter((one) => one.status === 'enabled');
-		this.all = enabled.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []));
+		this.all = [...OWN, ...enabled.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []))];
 		this.windows = enabled.flatMap((addon) =>
 			addon.windows.flatMap((said) => {
 				const one = read(addon, { ...said, slot: 'nav' });
@@ -78,7 +84,7 @@ const loading = new Map<string, Promise<unknown>>();
 export async function define(one: Contribution) {
 	if (customElements.get(one.element)) return;
 	let script = loading.get(one.script);
-	if (!script) loading.set(one.script, (script = import(/* @vite-ignore */ one.script)));
+	if (!script) loading.set(one.script, (script = OWN_SCRIPTS[one.script]?.() ?? import(/* @vite-ignore */ one.script)));
 	try {
 		await script;
 	} catch (error) {
