@@ -342,7 +342,8 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
     page.get_by_role("button", name="Review plate v001").click()
     player = page.get_by_role("dialog", name="plate v001")
-    player.locator("video").evaluate("(movie) => movie.readyState > 1 || new Promise((seen) => (movie.oncanplay = seen))")
+    seen = "(movie) => movie.readyState > 1 || new Promise((seen) => (movie.oncanplay = seen))"
+    player.locator("video").evaluate(seen)
     page.keyboard.press("Escape")
     expect(player).to_have_count(0)
     page.get_by_role("link", name="plate v001").click()
