@@ -169,7 +169,9 @@ def test_a_remap_moves_no_version(studio: RunningStudio, shot: Shot, note: str, 
     (tmp_path / "up").mkdir()
     (tmp_path / "up" / "note.txt").write_text("hold", "utf-8")
 
-    rules = (Remap(old="", new="/"), Remap(old="a\0", new=".."), Remap(old=str(tmp_path), new=f"{tmp_path}/up/../up"))
+    with pytest.raises(Invalid, match=r"remap\.0\.old"):
+        studio.replay(first.publish, "rerun", remap=(Remap(old="a\0", new=".."),))
+    rules = (Remap(old="", new="/"), Remap(old=str(tmp_path), new=f"{tmp_path}/up/../up"))
     info = studio.finished(studio.replay(first.publish, "rerun", remap=rules))
 
     assert info.state == "succeeded", info.error
