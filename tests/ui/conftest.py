@@ -76,6 +76,7 @@ class Tap(Request[Tapped], topic="panels.tap", needs="read"):
 class Panels(Addon):
     @handles(Tap)
     def tap(self, _: Tap) -> Tapped:
+        self.note("The barometer was tapped")
         return Tapped(text=f"It rises, {self.caller.user}")
 """
 SETTINGS = """

@@ -118,6 +118,33 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     expect(second.locator(f"{CRF} input")).to_have_value("25")
 
 
+def test_a_project_and_a_shot_are_made_and_their_settings_compared(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    page = window("root").go("/")
+    page.get_by_role("button", name="New project").click()
+    page.get_by_label("Name").fill("Tidewater")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("heading", name="Tidewater")).to_be_visible()
+    page.get_by_role("button", name="New shot…").click()
+    page.get_by_label("Path").fill("seq030/sh0300")
+    page.get_by_label("Tasks").fill("comp, light")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("heading", name="seq030/sh0300")).to_be_visible()
+    expect(page.get_by_role("treeitem", name=re.compile("sh0300"))).to_be_visible()
+    expect(page.get_by_role("combobox", name="Status of light")).to_be_visible()
+
+    changed = (Setting(path="media.review_crf", value=14),)
+    studio.bus.request(PatchSettings(scope="project", target="Tidewater", settings=changed, command=new_id()))
+    page.goto(page.url.partition("/?")[0] + "/settings?addon=media")
+    page.get_by_role("button", name="Compare…").click()
+    sides = page.get_by_role("dialog", name="Compare the settings of media")
+    expect(sides.get_by_label("Project").nth(1)).to_have_value("Tidewater")
+    expect(sides.get_by_role("row").filter(has_text="media.review_crf")).to_contain_text("14")
+    sides.get_by_label("Project").nth(0).select_option("Tidewater")
+    expect(sides).to_contain_text("Both see the same.")
+
+
 def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keyboard(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot
 ) -> None:
@@ -423,13 +450,17 @@ def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studi
     expect(row.locator("#setting-media\\.fps")).to_be_focused()
 
 
-def test_the_palette_runs_an_addons_command_and_opens_its_window(window: Callable[..., Any]) -> None:
+def test_the_palette_runs_an_addons_command_and_opens_its_window(window: Callable[..., Any], shot: Shot) -> None:
     one = window("root")
     page = one.go("/")
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Go to, do, find…").fill("barometer")
     page.get_by_role("option", name=re.compile("Tap the barometer")).click()
     expect(page.get_by_text("It rises, root")).to_be_visible()
+    page.get_by_role("button", name="Notices, 1 unread").click()
+    expect(page.get_by_role("list", name="Notices")).to_contain_text("The barometer was tapped")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Notices", exact=True)).to_be_visible()
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Go to, do, find…").fill("radar")
     with one.context.expect_page() as opened:
