@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from events.ids import new_id
+from qi.addon_package import pack
 from qi.app import front
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
@@ -269,6 +270,20 @@ def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is
     pinned = {addon.name for addon in studio.bus.request(GetBundle(bundle=name)).addons}
     assert "local" in pinned
     assert not pinned & {"media", "panels"}
+
+
+def test_a_package_is_installed_and_removed(window: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "addon.toml").write_text('name = "extra"\nversion = "1.0.0"\ntitle = "Extra"\n')
+    package = pack(tmp_path / "extra", tmp_path).file
+    page = window("root").go("/addons")
+    page.get_by_role("button", name="Install…").click()
+    page.get_by_label("File").fill(str(package))
+    page.get_by_role("button", name="Install", exact=True).click()
+    page.get_by_role("button", name="Remove extra 1.0.0").click()
+    page.get_by_label("Why").fill("only tried")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_role("button", name="Remove extra 1.0.0")).to_have_count(0)
 
 
 def test_the_whole_log_is_searched_and_exported_and_shown_as_it_was(
