@@ -131,6 +131,8 @@ def visit(browser: Browser, url: str, stops: tuple[Stop, ...]) -> None:
     context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce")
     context.set_default_timeout(LIMIT_MS)
     page = context.new_page()
+    page.goto(url)
+    page.get_by_label("Password").wait_for()
     for stop in sorted(stops, key=lambda one: one.logged_in):
         if stop.logged_in and page.get_by_label("Password").count():
             page.get_by_label("User").fill("root")
