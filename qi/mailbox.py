@@ -27,10 +27,11 @@ class Mailbox:
     def put_sized(self, envelope: Any, size: int) -> None:
         """Bus thread."""
         self._bytes_in += size
-        self._queue.put(envelope)
-        depth = self.qsize()
+        # Before it is put: a moment later the actor may have taken it.
+        depth = self.qsize() + 1
         if depth > self.deepest:
             self.deepest = depth
+        self._queue.put(envelope)
 
     def get(self) -> Any:
         """Actor thread; waits."""
