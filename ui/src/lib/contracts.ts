@@ -136,7 +136,7 @@ export interface BundleInfo {
 	environment: { [key: string]: string };
 	settings: { [key: string]: string };
 	pointers: string[];
-	pinned_by: string[];
+	pinned_by: PinnedBy[];
 	origin: string;
 	checked: string;
 	problems: string[];
@@ -543,6 +543,10 @@ export interface JobInfo {
 	ended_at: number;
 }
 
+export interface JobKinds {
+	kinds: string[];
+}
+
 export interface JobList {
 	jobs: JobInfo[];
 }
@@ -609,6 +613,10 @@ export interface ListFiles {
 
 export interface ListInvalid {
 	bundle?: string;
+}
+
+export interface ListJobKinds {
+	addon: string;
 }
 
 export interface ListJobs {
@@ -890,6 +898,12 @@ export interface PinnedAddon {
 	version: string;
 	digest: string;
 	path: string;
+}
+
+export interface PinnedBy {
+	of: string;
+	target: string;
+	label: string;
 }
 
 export interface PointerInfo {
@@ -1614,6 +1628,7 @@ export interface Topics {
 	'history.query': [QueryHistory, CauseTree];
 	'job.cancel': [CancelJob, JobInfo];
 	'job.get': [GetJob, JobInfo];
+	'job.kinds': [ListJobKinds, JobKinds];
 	'job.list': [ListJobs, JobList];
 	'job.report': [ReportJob, Done];
 	'job.start': [StartJob, JobInfo];
@@ -1684,6 +1699,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'db.version.register': 15000,
 	'folder.make': 30000,
 	'history.query': 30000,
+	'job.kinds': 20000,
 	'job.start': 20000,
 	'log.backup': 600000,
 	'log.verify': 600000,
