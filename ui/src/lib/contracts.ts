@@ -406,6 +406,12 @@ export interface FoundTask {
 	task: Task;
 }
 
+export interface FoundVersion {
+	entity: Entity;
+	product: Product;
+	version: Version;
+}
+
 export interface FreezeBundle {
 	bundle: string;
 	reason?: string;
@@ -487,6 +493,11 @@ export interface GetStepLog {
 	publish: string;
 	records: string;
 	offset?: number;
+}
+
+export interface GetVersion {
+	project: string;
+	version: string;
 }
 
 export interface GrantRole {
@@ -1621,6 +1632,7 @@ export interface Topics {
 	'db.task.find': [FindTask, FoundTask];
 	'db.task.list': [ListTasks, TaskPage];
 	'db.version.change': [ChangeVersion, Version];
+	'db.version.get': [GetVersion, FoundVersion];
 	'db.version.latest': [LatestVersion, LastNumber];
 	'db.version.list': [ListVersions, VersionPage];
 	'db.version.register': [RegisterVersion, Version];
