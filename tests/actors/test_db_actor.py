@@ -93,7 +93,9 @@ def test_who_created_a_project_is_in_the_log_once(studio: RunningStudio) -> None
         (FindTask(project="{project}", entity="seq010/sh0100", task="paint"), "paint"),
     ],
 )
-def test_what_is_not_known_is_named(studio: RunningStudio, shot: Shot, asked: GetProject | GetVersion | FindTask, word: str) -> None:
+def test_what_is_not_known_is_named(
+    studio: RunningStudio, shot: Shot, asked: GetProject | GetVersion | FindTask, word: str
+) -> None:
     request = type(asked)(**{**vars(asked), "project": asked.project.replace("{project}", shot.project)})
     with pytest.raises(NotFound) as told:
         studio.bus.request(request)
