@@ -21,6 +21,7 @@ from qi.contracts.applications import Launch, ListApplications, RecentLaunches, 
 from qi.contracts.auth import AddUser
 from qi.contracts.bundles import CreateBundle, PinBundle
 from qi.contracts.db import GetProject
+from qi.contracts.folders import MakeFolders
 from qi.contracts.log import ReadLog
 from qi.errors import BadRequest, Forbidden, NotFound, Unavailable
 from qi.session.actor import SessionActor
@@ -113,6 +114,7 @@ def test_an_application_starts_in_its_context_with_the_environment_of_the_contex
     ask = running.bus.request
     ask(CreateBundle(name="oils", environment={"SHARED": "of the bundle", "OILS": "yes"}, reason="", command=new_id()))
     project = ask(GetProject(project=shot.project))
+    ask(MakeFolders(project=shot.project))
     pin = PinBundle(of="project", target=project.id, label=project.name, bundle="oils", reason="to paint")
     ask(replace(pin, command=new_id()))
     listed = ask(ListApplications(project=shot.project, entity=shot.entity))
@@ -136,7 +138,7 @@ def test_an_application_starts_in_its_context_with_the_environment_of_the_contex
             "QI_HOME": str(running.home.root), "QI_LAUNCH": made.launch,
         }  # fmt: skip
         assert {name: environment[name] for name in expected} == expected
-        assert Path(folder).is_dir()
+        assert folder == str(Path(project.root) / shot.project)
 
         # What fails says why, to whoever asked and to the log.
         with pytest.raises(Unavailable, match="the canvas is torn"):
