@@ -87,7 +87,8 @@ class Applications(Actor):
         launch = new_id()
         start = StartProgram(
             label=f"{message.addon}-{message.name}", title=f"{said['title']} ({place.shown})",
-            programs=tuple(said["programs"]), arguments=tuple(said["arguments"]), folder=f"{place.project.root}/{place.project.name}",
+            programs=tuple(said["programs"]), arguments=tuple(said["arguments"]),
+            folder=f"{place.project.root}/{place.project.name}",
             environment={**bundle.environment, **said["environment"], **_names(place, bundle, launch)},
         )  # fmt: skip
         self._record(launch, asked)
