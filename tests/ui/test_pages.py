@@ -144,6 +144,16 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
     expect(page.get_by_role("treeitem", name=re.compile("sh0300"))).to_be_visible()
     expect(page.get_by_role("combobox", name="Status of light")).to_be_visible()
 
+    # What can be launched there is offered; without a desktop it is said why it does not come.
+    applications = page.get_by_role("group", name="Applications")
+    applications.get_by_label("Task to launch in").select_option("light")
+    applications.get_by_role("button", name="Terminal").click()
+    expect(page.get_by_text("no desktop of root is open")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("launch term")
+    expect(page.get_by_role("option", name="Launch Terminal")).to_contain_text("sh0300 · light")
+    page.keyboard.press("Escape")
+
     changed = (Setting(path="media.review_crf", value=14),)
     studio.bus.request(PatchSettings(scope="project", target="Tidewater", settings=changed, command=new_id()))
     page.goto(page.url.partition("/?")[0] + "/settings?addon=media")
@@ -569,7 +579,7 @@ def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studi
     known = studio.given_project("Palette known", entity="seq077/sh7700")
     page = window("root").go("/")
     page.keyboard.press("Control+k")
-    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("Palette known"))
+    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("^Palette known"))
     page.get_by_placeholder("Go to, do, find…").fill("palette kn")
     expect(option).to_be_visible()
     assert any(known.project in text for text in page.evaluate(AT_ONCE, "palette known"))

@@ -75,6 +75,7 @@ export interface AddonRun {
 	commands: { [key: string]: Json }[];
 	windows: { [key: string]: Json }[];
 	slots: { [key: string]: Json }[];
+	applications: { [key: string]: Json }[];
 }
 
 export interface AddonRuns {
@@ -98,6 +99,17 @@ export interface Appended {
 	last: number;
 	versions: { [key: string]: number };
 	repeated: boolean;
+}
+
+export interface Application {
+	addon: string;
+	name: string;
+	title: string;
+}
+
+export interface ApplicationList {
+	bundle: string;
+	applications: Application[];
 }
 
 export interface ArchiveBundle {
@@ -572,6 +584,33 @@ export interface LatestVersion {
 	product: string;
 }
 
+export interface Launch {
+	addon: string;
+	name: string;
+	project: string;
+	entity?: string;
+	task?: string;
+	desktop?: string;
+}
+
+export interface LaunchInfo {
+	launch: string;
+	addon: string;
+	name: string;
+	title: string;
+	project: string;
+	entity: string;
+	task: string;
+	program: string;
+	pid: number;
+	host: string;
+	at: number;
+}
+
+export interface LaunchList {
+	launches: LaunchInfo[];
+}
+
 export interface LayerValue {
 	layer: string;
 	value: Json;
@@ -601,6 +640,11 @@ export interface LinkList {
 }
 
 export interface ListAddons {
+}
+
+export interface ListApplications {
+	project?: string;
+	entity?: string;
 }
 
 export interface ListBundles {
@@ -1069,6 +1113,10 @@ export interface ReadSecret {
 	name: string;
 	version?: number;
 	purpose?: string;
+}
+
+export interface RecentLaunches {
+	limit?: number;
 }
 
 export interface Recognise {
@@ -1583,6 +1631,9 @@ export interface Topics {
 	'addon.remove': [RemoveAddon, Done];
 	'addon.restart': [RestartAddon, AddonRun];
 	'addon.status': [GetAddons, AddonRuns];
+	'application.launch': [Launch, LaunchInfo];
+	'application.list': [ListApplications, ApplicationList];
+	'application.recent': [RecentLaunches, LaunchList];
 	'auth.login': [Login, LoggedIn];
 	'auth.logout': [Logout, Done];
 	'auth.user.add': [AddUser, UserInfo];
@@ -1695,6 +1746,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'addon.ensure': 60000,
 	'addon.install': 60000,
 	'addon.restart': 60000,
+	'application.launch': 15000,
 	'auth.login': 20000,
 	'auth.user.add': 20000,
 	'bundle.amend': 60000,
