@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlite_utils import Database
 
 from actors.history.entities import Entities
 from events.chain import verify
 from events.head import HeadFile
 from events.publishes import publish_stream
 from events.record import Event, Position
+from events.tables import Database
 from events.views import DamagedViews, Views, discard
 from qi.actor import Actor, handles
 from qi.bus import Bus
