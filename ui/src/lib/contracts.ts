@@ -148,7 +148,7 @@ export interface BundleInfo {
 	environment: { [key: string]: string };
 	settings: { [key: string]: string };
 	pointers: string[];
-	pinned_by: string[];
+	pinned_by: PinnedBy[];
 	origin: string;
 	checked: string;
 	problems: string[];
@@ -418,6 +418,12 @@ export interface FoundTask {
 	task: Task;
 }
 
+export interface FoundVersion {
+	entity: Entity;
+	product: Product;
+	version: Version;
+}
+
 export interface FreezeBundle {
 	bundle: string;
 	reason?: string;
@@ -501,6 +507,11 @@ export interface GetStepLog {
 	offset?: number;
 }
 
+export interface GetVersion {
+	project: string;
+	version: string;
+}
+
 export interface GrantRole {
 	name: string;
 	role: string;
@@ -553,6 +564,10 @@ export interface JobInfo {
 	tries: number;
 	created_at: number;
 	ended_at: number;
+}
+
+export interface JobKinds {
+	kinds: string[];
 }
 
 export interface JobList {
@@ -653,6 +668,10 @@ export interface ListFiles {
 
 export interface ListInvalid {
 	bundle?: string;
+}
+
+export interface ListJobKinds {
+	addon: string;
 }
 
 export interface ListJobs {
@@ -934,6 +953,12 @@ export interface PinnedAddon {
 	version: string;
 	digest: string;
 	path: string;
+}
+
+export interface PinnedBy {
+	of: string;
+	target: string;
+	label: string;
 }
 
 export interface PointerInfo {
@@ -1658,6 +1683,7 @@ export interface Topics {
 	'db.task.find': [FindTask, FoundTask];
 	'db.task.list': [ListTasks, TaskPage];
 	'db.version.change': [ChangeVersion, Version];
+	'db.version.get': [GetVersion, FoundVersion];
 	'db.version.latest': [LatestVersion, LastNumber];
 	'db.version.list': [ListVersions, VersionPage];
 	'db.version.register': [RegisterVersion, Version];
@@ -1665,6 +1691,7 @@ export interface Topics {
 	'history.query': [QueryHistory, CauseTree];
 	'job.cancel': [CancelJob, JobInfo];
 	'job.get': [GetJob, JobInfo];
+	'job.kinds': [ListJobKinds, JobKinds];
 	'job.list': [ListJobs, JobList];
 	'job.report': [ReportJob, Done];
 	'job.start': [StartJob, JobInfo];
@@ -1736,6 +1763,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'db.version.register': 15000,
 	'folder.make': 30000,
 	'history.query': 30000,
+	'job.kinds': 20000,
 	'job.start': 20000,
 	'log.backup': 600000,
 	'log.verify': 600000,
