@@ -37,6 +37,14 @@ GRAVE = ("serious", "critical")
 
 
 LARGEST = "Math.max(...performance.getEntriesByType('resource').map((one) => one.decodedBodySize))"
+MOVED = """
+window.moved = 0;
+new PerformanceObserver((told) => {
+    for (const one of told.getEntries()) if (!one.hadRecentInput) window.moved += one.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+"""How much of the page moved by itself, as browsers count it: the share of the window times how far."""
+MOST_MOVED = 0.005
 DROPPED = ("beauty.1001.exr", "beauty.1003.exr")
 DATA_TRANSFER = """(files) => {
     const made = new DataTransfer();
@@ -70,14 +78,16 @@ def test_a_one_time_link_opens_a_page_and_leaves_no_code_in_the_address(
     assert "code" not in one.page.url
 
 
-def test_every_page_renders_without_a_complaint_and_is_accessible(window: Callable[..., Any], shot: Shot) -> None:
+def test_every_page_renders_without_a_complaint_stands_still_and_is_accessible(window: Callable[..., Any], shot: Shot) -> None:
     one = window("root")
     one.page.emulate_media(reduced_motion="reduce")  # colours are there at once
+    one.page.add_init_script(MOVED)
     for path in [*PAGES, f"/?project={shot.project}&entity={shot.entity}"]:
         page = one.go(path)
         expect(page.locator("h1").first).to_be_attached()
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("alert").filter(has_not_text=THROWN)).to_have_count(0)
+        assert page.evaluate("moved") < MOST_MOVED, path
         for theme in ("dark", "light"):
             page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
             found = Axe().run(page).response["violations"]

@@ -1,3 +1,4 @@
+import { arrivals } from '../arrivals.svelte';
 import type { Topics } from '../contracts';
 import { qi, asQiError, type Fact, type QiError } from './client.svelte';
 
@@ -12,6 +13,7 @@ export class Live<T> {
 	#load: () => Promise<T>;
 	#run = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
+	#arrived = arrivals.wait();
 
 	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
 	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
@@ -20,6 +22,7 @@ export class Live<T> {
 			// Every time the wire comes up, for nobody knows what was missed.
 			if (qi.opens > 0) void this.refresh();
 		});
+		$effect(() => this.#arrived);
 		$effect(() => {
 			const subjects = categories.map((category) => `qi.event.${category}.>`);
 			if (!subjects.length || qi.who !== 'in') return;
@@ -49,7 +52,10 @@ export class Live<T> {
 		} catch (error) {
 			if (run === this.#run) this.error = asQiError(error);
 		} finally {
-			if (run === this.#run) this.loading = false;
+			if (run === this.#run) {
+				this.loading = false;
+				this.#arrived();
+			}
 		}
 	}
 }
