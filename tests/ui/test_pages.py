@@ -78,7 +78,9 @@ def test_a_one_time_link_opens_a_page_and_leaves_no_code_in_the_address(
     assert "code" not in one.page.url
 
 
-def test_every_page_renders_without_a_complaint_stands_still_and_is_accessible(window: Callable[..., Any], shot: Shot) -> None:
+def test_every_page_renders_without_a_complaint_stands_still_and_is_accessible(
+    window: Callable[..., Any], shot: Shot
+) -> None:
     one = window("root")
     one.page.emulate_media(reduced_motion="reduce")  # colours are there at once
     one.page.add_init_script(MOVED)
