@@ -18,6 +18,7 @@ from qi.addon_package import pack
 from qi.app import front
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
+from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities
 from qi.contracts.folders import MakeFolders
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import NotFound
@@ -78,7 +79,9 @@ def test_a_one_time_link_opens_a_page_and_leaves_no_code_in_the_address(
     assert "code" not in one.page.url
 
 
-def test_every_page_renders_without_a_complaint_stands_still_and_is_accessible(window: Callable[..., Any], shot: Shot) -> None:
+def test_every_page_renders_without_a_complaint_stands_still_and_is_accessible(
+    window: Callable[..., Any], shot: Shot
+) -> None:
     one = window("root")
     one.page.emulate_media(reduced_motion="reduce")  # colours are there at once
     one.page.add_init_script(MOVED)
@@ -144,6 +147,15 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
     expect(page.get_by_role("heading", name="seq030/sh0300")).to_be_visible()
     expect(page.get_by_role("treeitem", name=re.compile("sh0300"))).to_be_visible()
     expect(page.get_by_role("combobox", name="Status of light")).to_be_visible()
+
+    # What others do comes by itself.
+    shot = studio.bus.request(ListEntities(project="Tidewater", parent=None, text="sh0300")).items[0]
+    studio.bus.request(AddNote(project="Tidewater", target=shot.id, text="Too dark", command=new_id()))
+    expect(page.get_by_text("Too dark")).to_be_visible()
+    studio.bus.request(CreateEntity(project="Tidewater", path="seq030/sh0310", command=new_id()))
+    expect(page.get_by_role("treeitem", name=re.compile("sh0310"))).to_be_visible()
+    studio.bus.request(CreateProject(name="Longshore", command=new_id()))
+    expect(page.get_by_role("option", name="Longshore")).to_be_attached()
 
     changed = (Setting(path="media.review_crf", value=14),)
     studio.bus.request(PatchSettings(scope="project", target="Tidewater", settings=changed, command=new_id()))
