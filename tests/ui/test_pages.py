@@ -18,6 +18,7 @@ from qi.addon_package import pack
 from qi.app import front
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
+from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities
 from qi.contracts.folders import MakeFolders
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import NotFound
@@ -136,7 +137,7 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
 ) -> None:
     page = window("root").go("/")
     page.get_by_role("button", name="New project").click()
-    page.get_by_label("Name").fill("Tidewater")
+    page.get_by_label("Name", exact=True).fill("Tidewater")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_role("heading", name="Tidewater")).to_be_visible()
     page.get_by_role("button", name="New shot…").click()
@@ -146,6 +147,15 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
     expect(page.get_by_role("heading", name="seq030/sh0300")).to_be_visible()
     expect(page.get_by_role("treeitem", name=re.compile("sh0300"))).to_be_visible()
     expect(page.get_by_role("combobox", name="Status of light")).to_be_visible()
+
+    # What others do comes by itself.
+    shot = studio.bus.request(ListEntities(project="Tidewater", parent=None, text="sh0300")).items[0]
+    studio.bus.request(AddNote(project="Tidewater", target=shot.id, text="Too dark", command=new_id()))
+    expect(page.get_by_text("Too dark")).to_be_visible()
+    studio.bus.request(CreateEntity(project="Tidewater", path="seq030/sh0310", command=new_id()))
+    expect(page.get_by_role("treeitem", name=re.compile("sh0310"))).to_be_visible()
+    studio.bus.request(CreateProject(name="Longshore", command=new_id()))
+    expect(page.get_by_role("option", name="Longshore")).to_be_attached()
 
     # What can be launched there is offered; without a desktop it is said why it does not come.
     applications = page.get_by_role("group", name="Applications")
