@@ -87,6 +87,7 @@ STOPS = (
     Stop("settings", "/settings?addon=media&scope=user"),
     Stop("bundles", "/bundles"),
     Stop("addons", "/addons"),
+    Stop("jobs", "/jobs"),
     Stop("mesh", "/mesh"),
     Stop("admin", "/admin"),
     Stop("logs", "/admin/logs"),
