@@ -292,6 +292,14 @@ class TrackerAnswer:
 
 
 @message
+class TrackerNews:
+    """A feed on `qi.feed.tracker.<what>`, after a change that went through Qi: whoever shows such things asks anew."""
+
+    what: Token
+    """`project`, `entity`, `task`, `version`, `note` or `link`."""
+
+
+@message
 class UseDb(Request[Done], topic="tracker.use", needs=STUDIO_ONLY):
     """From now on another addon has the role `db`."""
 
