@@ -606,6 +606,9 @@ def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studi
     page.get_by_placeholder("Go to, do, find…").fill("palette kn")
     expect(option).to_be_visible()
     assert any(known.project in text for text in page.evaluate(AT_ONCE, "palette known"))
+    page.get_by_placeholder("Go to, do, find…").fill("media.thumb")
+    expect(page.get_by_role("option", name=re.compile("^media.thumb"))).to_be_visible()  # the schemas have come
+    page.get_by_placeholder("Go to, do, find…").fill("")
     assert page.evaluate(AT_ONCE, "media.thumb")[0].startswith("media.thumb")
     page.get_by_placeholder("Go to, do, find…").fill("sh7700")
     page.get_by_role("option", name="sh7700").click()
