@@ -20,7 +20,7 @@ from events.record import Change
 from qi.actor import Actor, Endpoint, handles
 from qi.bus import Bus
 from qi.contracts import db as contract
-from qi.contracts.db import AskTracker, CreateProject, UseDb
+from qi.contracts.db import AskTracker, CreateProject, TrackerNews, UseDb
 from qi.contracts.log import AppendEvents
 from qi.contracts.tracker import Project
 from qi.disk_errors import named_by_caller
@@ -72,6 +72,8 @@ class Db(Actor):
         )
         if isinstance(message, CreateProject):
             self._record(msgspec.convert(answered.value, Project, strict=False))
+        if hasattr(message, "command"):
+            self._tell(message.topic.split(".")[1])
         return msgspec.convert(answered.value, message.reply, strict=False)
 
     def _record(self, project: Project) -> None:
@@ -80,6 +82,9 @@ class Db(Actor):
         made = Change(stream, ProjectCreated(project=project.id, name=project.name, root=project.root))
         with suppress(Conflict):
             self.request(AppendEvents(events=(encode_change(made),), expected={stream: 0}, command=new_id()))
+
+    def _tell(self, what: str) -> None:
+        self._bus.publish(f"qi.feed.tracker.{what}", self._bus.codec.encode(TrackerNews(what=what)), lossy=True)
 
     def _with_root(self, message: CreateProject) -> CreateProject:
         """A project without a root of its own lies below the studio's; a named one must be there already."""

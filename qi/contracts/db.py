@@ -162,6 +162,21 @@ class ListVersions(Request[VersionPage], topic="db.version.list", needs="read"):
 
 
 @message
+class FoundVersion:
+    entity: Entity
+    product: Product
+    version: Version
+
+
+@message
+class GetVersion(Request[FoundVersion], topic="db.version.get", needs="read"):
+    """One version, and what it is a version of."""
+
+    project: Name
+    version: Token
+
+
+@message
 class LastNumber:
     number: int
     """0 when the tracker knows no version of the product."""
@@ -274,6 +289,14 @@ class AddLink(Request[Link], topic="db.link.add", needs="publish.create"):
 class TrackerAnswer:
     value: Any
     """The reply of the asked request, as JSON."""
+
+
+@message
+class TrackerNews:
+    """A feed on `qi.feed.tracker.<what>`, after a change that went through Qi: whoever shows such things asks anew."""
+
+    what: Token
+    """`project`, `entity`, `task`, `version`, `note` or `link`."""
 
 
 @message

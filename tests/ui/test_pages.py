@@ -18,6 +18,7 @@ from qi.addon_package import pack
 from qi.app import front
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
+from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities
 from qi.contracts.folders import MakeFolders
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import NotFound
@@ -37,6 +38,14 @@ GRAVE = ("serious", "critical")
 
 
 LARGEST = "Math.max(...performance.getEntriesByType('resource').map((one) => one.decodedBodySize))"
+MOVED = """
+window.moved = 0;
+new PerformanceObserver((told) => {
+    for (const one of told.getEntries()) if (!one.hadRecentInput) window.moved += one.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+"""How much of the page moved by itself, as browsers count it: the share of the window times how far."""
+MOST_MOVED = 0.005
 DROPPED = ("beauty.1001.exr", "beauty.1003.exr")
 DATA_TRANSFER = """(files) => {
     const made = new DataTransfer();
@@ -70,14 +79,18 @@ def test_a_one_time_link_opens_a_page_and_leaves_no_code_in_the_address(
     assert "code" not in one.page.url
 
 
-def test_every_page_renders_without_a_complaint_and_is_accessible(window: Callable[..., Any], shot: Shot) -> None:
+def test_every_page_renders_without_a_complaint_stands_still_and_is_accessible(
+    window: Callable[..., Any], shot: Shot
+) -> None:
     one = window("root")
     one.page.emulate_media(reduced_motion="reduce")  # colours are there at once
+    one.page.add_init_script(MOVED)
     for path in [*PAGES, f"/?project={shot.project}&entity={shot.entity}"]:
         page = one.go(path)
         expect(page.locator("h1").first).to_be_attached()
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("alert").filter(has_not_text=THROWN)).to_have_count(0)
+        assert page.evaluate("moved") < MOST_MOVED, path
         for theme in ("dark", "light"):
             page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
             found = Axe().run(page).response["violations"]
@@ -124,7 +137,7 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
 ) -> None:
     page = window("root").go("/")
     page.get_by_role("button", name="New project").click()
-    page.get_by_label("Name").fill("Tidewater")
+    page.get_by_label("Name", exact=True).fill("Tidewater")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_role("heading", name="Tidewater")).to_be_visible()
     page.get_by_role("button", name="New shot…").click()
@@ -134,6 +147,25 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
     expect(page.get_by_role("heading", name="seq030/sh0300")).to_be_visible()
     expect(page.get_by_role("treeitem", name=re.compile("sh0300"))).to_be_visible()
     expect(page.get_by_role("combobox", name="Status of light")).to_be_visible()
+
+    # What others do comes by itself.
+    shot = studio.bus.request(ListEntities(project="Tidewater", parent=None, text="sh0300")).items[0]
+    studio.bus.request(AddNote(project="Tidewater", target=shot.id, text="Too dark", command=new_id()))
+    expect(page.get_by_text("Too dark")).to_be_visible()
+    studio.bus.request(CreateEntity(project="Tidewater", path="seq030/sh0310", command=new_id()))
+    expect(page.get_by_role("treeitem", name=re.compile("sh0310"))).to_be_visible()
+    studio.bus.request(CreateProject(name="Longshore", command=new_id()))
+    expect(page.get_by_role("option", name="Longshore")).to_be_attached()
+
+    # What can be launched there is offered; without a desktop it is said why it does not come.
+    applications = page.get_by_role("group", name="Applications")
+    applications.get_by_label("Task to launch in").select_option("light")
+    applications.get_by_role("button", name="Terminal").click()
+    expect(page.get_by_text("no desktop of root is open")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("launch term")
+    expect(page.get_by_role("option", name="Launch Terminal")).to_contain_text("sh0300 · light")
+    page.keyboard.press("Escape")
 
     changed = (Setting(path="media.review_crf", value=14),)
     studio.bus.request(PatchSettings(scope="project", target="Tidewater", settings=changed, command=new_id()))
@@ -447,7 +479,7 @@ def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studi
     known = studio.given_project("Palette known", entity="seq077/sh7700")
     page = window("root").go("/")
     page.keyboard.press("Control+k")
-    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("Palette known"))
+    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("^Palette known"))
     page.get_by_placeholder("Go to, do, find…").fill("palette kn")
     expect(option).to_be_visible()
     assert any(known.project in text for text in page.evaluate(AT_ONCE, "palette known"))

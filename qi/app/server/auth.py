@@ -36,6 +36,7 @@ class LoggedIn(BaseModel):
     user: User
     session: str
     bundle: str
+    studio: str
 
 
 class Form(BaseModel):
@@ -75,7 +76,9 @@ def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRoute
             )
         info = done.login.info
         user = User(name=info.user, roles=list(info.roles), permissions=list(info.permissions))
-        return LoggedIn(access=done.access, expires_in=ACCESS_S, user=user, session=info.id, bundle=info.bundle)
+        return LoggedIn(
+            access=done.access, expires_in=ACCESS_S, user=user, session=info.id, bundle=info.bundle, studio=studio
+        )
 
     @routes.get("/form")
     async def form() -> Form:

@@ -13,6 +13,7 @@ export interface LogIn {
 	user: User;
 	session: string;
 	bundle: string;
+	studio: string;
 }
 
 export interface LogInForm {

@@ -109,6 +109,7 @@ class Client {
 		this.user = told.user;
 		this.session = told.session;
 		this.bundle = told.bundle;
+		this.studio.name = told.studio;
 		this.why = '';
 		this.who = 'in';
 		this.#socket = new Socket({

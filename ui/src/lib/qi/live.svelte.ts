@@ -1,5 +1,9 @@
+import { TRACKER_MS, arrivals } from '../arrivals.svelte';
 import type { Topics } from '../contracts';
 import { qi, asQiError, type Fact, type QiError } from './client.svelte';
+
+/** What the log does not tell of: of these there are feeds. */
+const FEEDS = new Set(['tracker', 'job']);
 
 /** Data that follow the log: asked for once, and again whenever one of the `categories` has news. */
 export class Live<T> {
@@ -12,29 +16,40 @@ export class Live<T> {
 	#load: () => Promise<T>;
 	#run = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
+	#arrived: () => void;
 
 	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
 	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
 		this.#load = load;
+		this.#arrived = arrivals.wait(categories.includes('tracker') ? TRACKER_MS : undefined);
 		$effect(() => {
 			// Every time the wire comes up, for nobody knows what was missed.
 			if (qi.opens > 0) void this.refresh();
 		});
+		$effect(() => this.#arrived);
 		$effect(() => {
-			const subjects = categories.map((category) => `qi.event.${category}.>`);
-			if (!subjects.length || qi.who !== 'in') return;
-			const stop = qi.facts(subjects, (event) => mine(event) && this.soon());
+			const subjects = categories.filter((one) => !FEEDS.has(one)).map((category) => `qi.event.${category}.>`);
+			const feeds = categories.filter((one) => FEEDS.has(one));
+			if (!categories.length || qi.who !== 'in') return;
+			const stops = feeds.map((kind) => qi.feed(`qi.feed.${kind}.>`, () => this.soon()));
+			if (subjects.length) stops.push(qi.facts(subjects, (event) => mine(event) && this.soon()));
 			return () => {
-				stop();
+				stops.forEach((stop) => stop());
 				clearTimeout(this.#timer);
+				this.#timer = undefined;
 			};
 		});
 	}
 
-	/** Several facts of one decision are one refresh. */
-	soon(ms = 60) {
-		clearTimeout(this.#timer);
-		this.#timer = setTimeout(() => void this.refresh(), ms);
+	/** Several facts of one decision are one refresh; of a stream of them there are four a second. */
+	soon() {
+		this.#timer ??= setTimeout(
+			() => {
+				this.#timer = undefined;
+				void this.refresh();
+			},
+			Date.now() - this.asOf < 1_000 ? 250 : 60
+		);
 	}
 
 	async refresh() {
@@ -49,7 +64,10 @@ export class Live<T> {
 		} catch (error) {
 			if (run === this.#run) this.error = asQiError(error);
 		} finally {
-			if (run === this.#run) this.loading = false;
+			if (run === this.#run) {
+				this.loading = false;
+				this.#arrived();
+			}
 		}
 	}
 }

@@ -1,0 +1,46 @@
+import { tick } from 'svelte';
+
+/** A slow answer of the studio's own holds nothing else back for longer. */
+const LONGEST_MS = 1_500;
+/** One that may come from a tracker elsewhere: nobody waits for that. */
+export const TRACKER_MS = 400;
+
+/** What a page asks for first. Until it is there nothing of the page is shown, so that nothing on it moves. */
+class Arrivals {
+	/** Whether the page is still to come. */
+	open = $state(true);
+	#waiting = 0;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+
+	/** Another page begins; whoever belongs to it says so with `wait` while it is made. */
+	begin() {
+		this.open = true;
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => (this.open = false), LONGEST_MS);
+	}
+
+	/** The page is made: unless somebody waits it is whole. */
+	made() {
+		if (this.#waiting === 0) this.open = false;
+	}
+
+	/** Call what it answers when the wait is over; once counts, more do no harm. It is over after `longest` ms anyway. */
+	wait(longest = LONGEST_MS): () => void {
+		let over = false;
+		this.#waiting += 1;
+		const done = () => {
+			if (over) return;
+			over = true;
+			clearTimeout(late);
+			// What is made of the answer may have something to wait for itself.
+			void tick().then(() => {
+				this.#waiting -= 1;
+				this.made();
+			});
+		};
+		const late = setTimeout(done, longest);
+		return done;
+	}
+}
+
+export const arrivals = new Arrivals();
