@@ -51,9 +51,11 @@ export interface SocketEvents {
 	out(error: QiError): void;
 }
 
+/** Somebody, or the network, is back: it is not waited any longer. */
+const WAKES = ['online', 'focus'];
 const PING_MS = 15_000;
 const SILENCE_MS = 40_000;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 3_000;
 
 /** One socket to the studio's server that comes back by itself. Subscriptions outlive it; requests do not. */
 export class Socket {
@@ -72,14 +74,15 @@ export class Socket {
 
 	start() {
 		this.#wanted = true;
-		window.addEventListener('online', this.#now);
+		for (const one of WAKES) window.addEventListener(one, this.#now);
 		void this.#connect();
 	}
 
 	stop() {
 		this.#wanted = false;
-		window.removeEventListener('online', this.#now);
+		for (const one of WAKES) window.removeEventListener(one, this.#now);
 		clearTimeout(this.#retry);
+		this.#retry = undefined;
 		this.#subscriptions.clear();
 		this.#ws?.close(1000);
 		this.#lost();
@@ -87,10 +90,9 @@ export class Socket {
 	}
 
 	#now = () => {
-		if (!this.#open && this.#wanted) {
-			clearTimeout(this.#retry);
-			void this.#connect();
-		}
+		if (this.#retry === undefined) return; // it is under way
+		clearTimeout(this.#retry);
+		void this.#connect();
 	};
 
 	request(topic: string, data: unknown, timeoutMs: number, addon?: string): Promise<unknown> {
@@ -126,6 +128,7 @@ export class Socket {
 	}
 
 	async #connect() {
+		this.#retry = undefined;
 		this.events.state('connecting', this.#tries);
 		let access: string;
 		try {
