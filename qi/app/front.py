@@ -11,7 +11,6 @@ import logging
 import ssl
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 import zlib
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from qi.app.certificates import Certificate
+from qi.app.first_word import READY, first_word
 from qi.errors import QiError, Unavailable, from_reply
 from qi.home import Home, write_private
 
@@ -160,20 +160,13 @@ def start(home: Home, doorway: Doorway = Doorway()) -> Front:
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    assert process.stdout is not None
-    guard = threading.Timer(START_LIMIT_S, process.kill)
-    guard.start()
-    try:
-        with process.stdout as said:
-            line = said.readline().strip()
-    finally:
-        guard.cancel()
-    file = ServerFile.read(home) if line == "ready" else None
+    line = first_word(process, START_LIMIT_S)
+    file = ServerFile.read(home) if line == READY else None
     if file is not None:
         return Front(file, process)
     process.kill()
     process.wait()
-    if line and line != "ready":
+    if line and line != READY:
         raise from_reply(json.loads(line))
     raise QiError("the server of the Command Center did not start", remedy=f"its log in {home.logs} may say why")
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from qi.app.first_word import READY, first_word
 from qi.app.launch import LaunchConfig
 from qi.bus import Credentials
 from qi.codec import Codec
@@ -74,22 +75,15 @@ def start(home: Home, *, resume: bool, safe_mode: bool = False) -> Connection:
         errors="replace",
         start_new_session=True,
     )
-    assert process.stdout is not None
     assert process.stderr is not None
-    guard = threading.Timer(START_LIMIT_S, process.kill)
-    guard.start()
-    try:
-        line = process.stdout.readline().strip()
-        if line == "ready":
+    with process.stderr as said:
+        line = first_word(process, START_LIMIT_S)
+        if line == READY:
             # Reaped whenever it ends: a caller that outlives it, like a desktop, must not keep a zombie.
             threading.Thread(target=process.wait, name="qi-studio-end", daemon=True).start()
             return _connection(home)
-        words = process.stderr.read()
+        words = said.read()
         process.wait()
-    finally:
-        guard.cancel()
-        process.stdout.close()
-        process.stderr.close()
     if not line:
         raise Unavailable(
             f"the studio did not start: {words.strip()[-500:] or 'it said nothing'}",

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import json
-import logging
 import os
 import signal
 import sys
@@ -18,12 +16,10 @@ from typing import Literal
 from qi.app import logs
 from qi.app.beside import Beside
 from qi.app.ending import Ending
+from qi.app.first_word import say_ready, telling
 from qi.app.launch import LaunchConfig, read_launch_config
 from qi.app.studio import Studio
-from qi.errors import QiError
 from qi.home import Home
-
-log = logging.getLogger("qi.serve")
 
 LOG_FILE = "studio.jsonl"
 CRASH_FILE = "studio-crash.txt"
@@ -32,7 +28,7 @@ LINGERS_S = 6.0
 """So long, and a little more, a studio outlives the command that started it."""
 
 
-def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume: bool, on_ready: str = "") -> None:
+def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume: bool) -> None:
     """Start, wait, stop; main thread. Raises :class:`QiError` when the studio does not start."""
     home = Home(config.home)
     home.make()
@@ -45,11 +41,9 @@ def serve(config: LaunchConfig, lives: Literal["served", "embedded"], *, resume:
             config, lives, end=ending.now, waits_s=LINGERS_S if lives == "served" else 0.0, problems=problems
         )
         studio.start(resume=resume)
-        if on_ready:
-            sys.stdout.write(on_ready + "\n")
-            sys.stdout.flush()
         try:
             if lives == "embedded":
+                say_ready()
                 _let_go_of_the_terminal()
             elif server is not None:
                 server.start()
@@ -74,17 +68,12 @@ def main() -> int:
     parser.add_argument("--no-resume", action="store_true")
     parser.add_argument("--safe-mode", action="store_true", default=None)
     given = parser.parse_args()
-    try:
+
+    def work() -> None:
         config = read_launch_config(home=given.home, safe_mode=given.safe_mode)
-        serve(config, "embedded", resume=not given.no_resume, on_ready="ready")
-    except QiError as error:
-        sys.stdout.write(json.dumps(error.as_reply()) + "\n")
-        return 1
-    except Exception as error:
-        log.exception("the studio failed")
-        sys.stdout.write(json.dumps(QiError(f"the studio failed: {type(error).__name__}: {error}").as_reply()) + "\n")
-        return 1
-    return 0
+        serve(config, "embedded", resume=not given.no_resume)
+
+    return telling("the studio", work)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ import psutil
 from events.ids import new_id
 from events.record import Event
 from qi import context
+from qi.app.first_word import READY, first_word
 from qi.app.serve import CRASH_FILE
 from qi.bus import Bus
 from qi.checked import Checked
@@ -223,15 +223,8 @@ def launch(home: Path, *, environment: Mapping[str, str] | None = None, resume: 
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, text=True,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
-        assert process.stdout is not None
-        guard = threading.Timer(START_LIMIT_S, process.kill)
-        guard.start()
-        try:
-            with process.stdout as said:
-                line = said.readline().strip()
-        finally:
-            guard.cancel()
-        if line == "ready":
+        line = first_word(process, START_LIMIT_S)
+        if line == READY:
             return process
         process.wait(STOP_LIMIT_S)
         words.seek(0)

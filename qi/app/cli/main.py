@@ -5,6 +5,7 @@ Verbs are imported when they are called, so that `qi --help` answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -66,6 +67,7 @@ def root(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    write_whole()
     given = _hoisted(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
@@ -83,6 +85,18 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return left_with if isinstance(left_with, int) else 0
+
+
+def write_whole() -> None:
+    """Where Python runs unbuffered (`PYTHONUNBUFFERED`), a signal that comes while a pipe is full cuts off the rest of
+    a text, and nobody is told. A buffer goes on where it was; each line still leaves at once."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        raw = getattr(stream, "buffer", None)
+        # Whoever embeds this and put a stream of its own there keeps it.
+        if stream is getattr(sys, f"__{name}__") and isinstance(raw, io.RawIOBase):
+            whole = io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=True)
+            setattr(sys, name, whole)
 
 
 def report(error: QiError) -> int:

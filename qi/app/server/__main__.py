@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -22,6 +21,7 @@ import uvicorn
 from events.ids import new_id
 from qi import context
 from qi.app import logs
+from qi.app.first_word import say_ready, telling
 from qi.app.front import ServerFile
 from qi.app.launch import read_launch_config
 from qi.app.server.admission import Admission
@@ -33,7 +33,7 @@ from qi.app.server.reach import Reach
 from qi.checked import Checked
 from qi.contracts.hosting import AddonRun, GetAddons
 from qi.contracts.studio import GetStatus
-from qi.errors import QiError, Unavailable
+from qi.errors import Unavailable
 from qi.home import Home
 from qi.session.participant import Participant
 
@@ -84,8 +84,7 @@ async def serve(
         url = f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"
         work = [asyncio.create_task(one) for one in (facts.follow(), logins.sweep(), server.serve(sockets=[sock]))]
         ServerFile(url, logins.owner_key, os.getpid(), tls[2] if tls else "").write(home)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        say_ready()
         log.info("the Command Center is at %s", url)
         await asyncio.to_thread(ended.wait)
         server.should_exit = True
@@ -117,18 +116,13 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_hold_leash, args=(ended,), name="qi-leash", daemon=True).start()
-    try:
+
+    def work() -> None:
         sock = _bound(given.http)
         tls = (given.tls_cert, given.tls_key, given.tls_ca) if given.tls_cert else None
         _loop(serve(home, sock, tls, Admission(given.allow, given.name), ended))
-    except QiError as error:
-        sys.stdout.write(json.dumps(error.as_reply()) + "\n")
-        return 1
-    except Exception as error:
-        log.exception("the server failed")
-        sys.stdout.write(json.dumps(QiError(f"the server failed: {type(error).__name__}: {error}").as_reply()) + "\n")
-        return 1
-    return 0
+
+    return telling("the server", work)
 
 
 def _loop(work: object) -> None:
