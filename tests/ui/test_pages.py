@@ -273,6 +273,9 @@ def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., A
     page.get_by_role("dialog").get_by_role("button", name="Revert").click()
     expect(production).not_to_contain_text(name)
     expect(production).to_contain_text("held")
+    page.keyboard.press("Escape")  # closes what is open beside the board, and leads back to its row
+    expect(page.get_by_role("button", name="Close the bundle")).to_have_count(0)
+    expect(page.get_by_role("button", name=name)).to_be_focused()
 
 
 def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is_told(
