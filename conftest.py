@@ -1,5 +1,5 @@
 """In CI a skipped test is a failed one: what it needs is to be installed. Tests that share what their module starts
-stay in one process."""
+stay in one process. Whatever a test starts finds its modules compiled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A run starts several hundred Pythons, each of which would compile a thousand modules where the environment keeps
+    it from writing them beside their sources. An installation has them compiled."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.rootpath / ".pytest_cache" / "bytecode"))
 
 
 @pytest.hookimpl(tryfirst=True)

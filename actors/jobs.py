@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -25,7 +25,9 @@ from qi.contracts.jobs import (
     CancelJob,
     GetJob,
     JobInfo,
+    JobKinds,
     JobList,
+    ListJobKinds,
     ListJobs,
     ReportJob,
     RunJob,
@@ -109,6 +111,15 @@ class Jobs(Actor):
         self._keep(Kept(info, trace=context.current().trace))
         self._hand_over(self._jobs[info.id])
         return info
+
+    @handles(ListJobKinds)
+    def kinds(self, message: ListJobKinds) -> Future[JobKinds]:
+        return self._hands.submit(copy_context().run, self._kinds_of, message.addon, self.caller.bundle)
+
+    def _kinds_of(self, addon: str, bundle: str) -> JobKinds:
+        """On a thread of the pool."""
+        run = self.request(EnsureAddon(name=addon, bundle=bundle), timeout_s=15)
+        return JobKinds(kinds=self.request(WhichJobs(), to=to_addon(run.bundle, addon)).kinds)
 
     @handles(ListJobs)
     def list(self, message: ListJobs) -> JobList:

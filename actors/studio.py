@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -26,9 +27,12 @@ from qi.figures import figures_of
 from qi.messages import Done
 from qi.services import gather
 
+log = logging.getLogger("qi.studio")
+
 LINGER_S = 3.0
 FIRST_CLIENT_S = 15.0
 MEASURED_FOR_S = 1.0
+COMPLAINTS_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class StudioActor(Actor):
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="qi-figures")
         self._measured: Future[Figures] | None = None
         self._measured_at = 0.0
+        self._complaints: set[str] = set()
         self._alone_since = time.monotonic() + FIRST_CLIENT_S - LINGER_S
 
     @handles(GetStatus)
@@ -96,7 +101,13 @@ class StudioActor(Actor):
 
     def _figures(self) -> Figures:
         """On the pool's thread."""
-        return Figures(actors=figures_of(gather(self._bus)))
+        return Figures(actors=figures_of(gather(self._bus), self._complain))
+
+    def _complain(self, what: str) -> None:
+        """On the pool's thread; once for each, however often somebody looks."""
+        if what not in self._complaints and len(self._complaints) < COMPLAINTS_MOST:
+            self._complaints.add(what)
+            log.warning("%s", what)
 
     @handles(StopStudio)
     def stop_studio(self, _: StopStudio) -> Done:

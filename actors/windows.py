@@ -16,7 +16,8 @@ from qi.contracts.windows import (
     WindowInfo,
     WindowList,
 )
-from qi.errors import DeadlineExceeded, NotFound, Unavailable
+from qi.desktops import desktop_of, desktops_of
+from qi.errors import DeadlineExceeded, Unavailable
 from qi.messages import Done, to_session
 
 
@@ -41,7 +42,7 @@ class Windows(Actor):
     @handles(ListWindows)
     def list_windows(self, _: ListWindows) -> WindowList:
         found: list[WindowInfo] = []
-        for desktop in self._desktops():
+        for desktop in desktops_of(self.caller.user, self.request(ListSessions()).sessions):
             try:
                 told = self.request(TellWindows(), to=to_session(desktop.id))
             except (Unavailable, DeadlineExceeded):
@@ -50,16 +51,4 @@ class Windows(Actor):
         return WindowList(windows=tuple(found))
 
     def _desktop(self, wanted: str) -> SessionInfo:
-        for desktop in reversed(self._desktops()):
-            if wanted in ("", desktop.id):
-                return desktop
-        raise NotFound(
-            f"no desktop of {self.caller.user or 'yours'} is open",
-            remedy="`qi` opens one; in a browser the page opens beside this one",
-        )
-
-    def _desktops(self) -> list[SessionInfo]:
-        """The caller's, oldest first."""
-        sessions = self.request(ListSessions()).sessions
-        mine = [one for one in sessions if one.kind == "desktop" and one.user == self.caller.user]
-        return sorted(mine, key=lambda one: one.opened_at)
+        return desktop_of(self.caller.user, self.request(ListSessions()).sessions, wanted)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from sqlite_utils import Database
 
 from bench.eventsourced import SECTION, Note, application
 from bench.payload import STREAMS, Noted, body, new_event
@@ -26,6 +25,7 @@ from events.ids import new_id
 from events.record import Meta
 from events.sqlite import SqliteReader, SqliteStore
 from events.store import Append
+from events.tables import Database
 from events.views import Views
 from qi.deciding import follow
 

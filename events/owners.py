@@ -12,16 +12,16 @@ from events.errors import Forbidden
 from events.record import category_of
 
 CATEGORIES = frozenset({
-    "addon", "bundle", "log", "name", "pin", "pointer", "project", "publish", "rehearsal", "secret", "session",
-    "settings", "user", "version",
+    "addon", "bundle", "launch", "log", "name", "pin", "pointer", "project", "publish", "rehearsal", "secret",
+    "session", "settings", "user", "version",
 })  # fmt: skip
 """Of Qi's streams; its event types begin with the same words."""
 
 RESERVED = CATEGORIES | {
-    "action", "auth", "config", "context", "db", "desktop", "entity", "event", "folder", "gate", "history", "hook",
-    "host", "hosting", "instance", "job", "journal", "launch", "mesh", "message", "notice", "plugin", "product",
-    "projection", "provider", "qi", "replay", "representation", "role", "scene", "server", "staging", "step",
-    "stream", "studio", "task", "token", "tracker", "upload", "vault", "view", "window", "work", "worker",
+    "action", "application", "auth", "config", "context", "db", "desktop", "entity", "event", "folder", "gate",
+    "history", "hook", "host", "hosting", "instance", "job", "journal", "mesh", "message", "notice", "plugin",
+    "product", "projection", "provider", "qi", "replay", "representation", "role", "scene", "server", "staging",
+    "step", "stream", "studio", "task", "token", "tracker", "upload", "vault", "view", "window", "work", "worker",
     "workfile",
 }  # fmt: skip
 """Names that no addon may have: what Qi calls its own streams and topics, and what it may call them one day."""

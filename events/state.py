@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlite_utils import Database
 
 from events.disk import require_local
 from events.errors import Conflict, Invalid
 from events.record import BEFORE_FIRST, Position
+from events.tables import Database
 
 BUSY_TIMEOUT_S = 5.0
 

@@ -16,8 +16,8 @@ from events.record import NO_STREAM, Change, DomainEvent, Micros, StreamName, ev
 
 _GUEST: Final = frozenset({"read"})
 _ARTIST: Final = _GUEST | {
-    "history.read", "job.run", "note.write", "publish.cancel", "publish.create", "publish.replay", "settings.write",
-    "settings.write.user",
+    "application.launch", "history.read", "job.run", "note.write", "publish.cancel", "publish.create",
+    "publish.replay", "settings.write", "settings.write.user",
 }  # fmt: skip
 _LEAD: Final = _ARTIST | {
     "bundle.manage", "project.manage", "project.read_all", "settings.write.project", "version.approve",

@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlite_utils import Database
-
 from events.chain import EMPTY
 from events.errors import Conflict, Invalid, NotFound
 from events.record import BEFORE_FIRST, TYPES, Position
 from events.store import EventReader, Head
+from events.tables import Database
 
 APPLICATION_ID = 0x51695F56
 """`Qi_V`: what makes the file views of Qi."""

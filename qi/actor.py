@@ -25,20 +25,9 @@ from qi.callers import Callers
 from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
-from qi.endpoints import (
-    Asked,
-    Call,
-    Endpoint,
-    Heard,
-    Tick,
-    every,
-    handles,
-    handles_batch,
-    listens,
-    members,
-)
+from qi.endpoints import Asked, Call, Endpoint, Heard, Tick, every, handles, handles_batch, listens, members
 from qi.errors import Busy, DeadlineExceeded, Loop, QiError
-from qi.identity import STUDIO_IDENTITY, Identity, identity_of, studio_for
+from qi.identity import STUDIO_IDENTITY, Identity, identity_of
 from qi.mailbox import Mailbox
 from qi.messages import SERVICE, Address, Request
 from qi.replies import Replies
@@ -385,24 +374,8 @@ class Actor(pykka.ThreadingActor):
             self._answered(call)
 
     def _admit(self, call: Call) -> Asked:
-        """Deadline, loop, caller, permission, payload: in that order, the cheapest first."""
-        said = context.from_headers(call.msg.headers, call.arrived)
-        if said.deadline is not None and time.monotonic() >= said.deadline:
-            raise DeadlineExceeded("the request waited past its deadline", actor=self.name)
-        said.check(self.name)
-        caller = self._callers.admit(call.caller, call.endpoint.guard, said.deadline)
-        message = self._bus.codec.decode(call.endpoint.kind, call.msg.data)
-        if not caller.is_studio:
-            session, user, host = caller.session, caller.user, caller.host
-        else:
-            # The studio speaks for the participant its context names.
-            session, user, host = said.session, said.user, said.host
-            if session:
-                caller = studio_for(user or STUDIO)
-        command = getattr(message, "command", "")
-        cause, path = said.cause or command, (*said.path, self.name)
-        carried = context.Context(said.trace, cause, command or said.command, said.deadline, path, session, user, host)
-        return Asked(message, carried, caller)
+        """Raises what keeps a request out. An addon keeps out more."""
+        return self._callers.admit(call, self._bus.codec)
 
     @staticmethod
     def _enter(here: context.Context, caller: Identity) -> None:

@@ -133,7 +133,7 @@ class Addon(Actor):
 
     @handles(WhichJobs)
     def _which_jobs(self, _: WhichJobs) -> JobsAtWork:
-        return JobsAtWork(ids=self._jobs.ids)
+        return JobsAtWork(ids=self._jobs.ids, kinds=self._jobs.kinds)
 
     @property
     def ledger(self) -> Ledger:

@@ -25,6 +25,13 @@
     element = "qi-player"
     script = "player.js"                # below ui_dist/, which defines it
 
+    [[applications]]                    # launched from the desktop, in the chosen context
+    name = "viewer"
+    title = "Viewer"
+    programs = ["review-viewer", "/opt/review/bin/viewer"]  # the first that is on the desktop's machine
+    arguments = ["--dark"]
+    environment = {REVIEW_MODE = "shot"}
+
     [[slots]]
     slot = "nav"
     title = "Review"
@@ -97,6 +104,9 @@ Range = Annotated[str, Field(max_length=200), AfterValidator(_range)]
 Page = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_inside)]
 Element = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$", max_length=80)]
 Title = Annotated[str, Field(min_length=1, max_length=100)]
+Program = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=1000)]
+Argument = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=4000)]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
 
 
 class _Said(BaseModel):
@@ -122,6 +132,16 @@ class Window(_Said):
     script: Page
     width: Annotated[int, Field(ge=200, le=8000)] = 1000
     height: Annotated[int, Field(ge=150, le=8000)] = 700
+
+
+class Application(_Said):
+    """A program that people launch in a context. On the desktop's machine it is looked for by each of its names."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    title: Title
+    programs: Annotated[tuple[Program, ...], Field(min_length=1, max_length=50)]
+    arguments: Annotated[tuple[Argument, ...], Field(max_length=100)] = ()
+    environment: dict[Variable, Argument] = Field(default={}, max_length=200)
 
 
 class Slot(_Said):
@@ -150,6 +170,7 @@ class Declaration(_Said):
     commands: Annotated[tuple[Command, ...], Field(max_length=100)] = ()
     windows: Annotated[tuple[Window, ...], Field(max_length=20)] = ()
     slots: Annotated[tuple[Slot, ...], Field(max_length=50)] = ()
+    applications: Annotated[tuple[Application, ...], Field(max_length=50)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +206,9 @@ class AddonRecord:
         found = [label for part, label in PARTS.items() if (self.folder / part).exists()]
         plugins = sorted(p.name for p in (self.folder / "plugins").glob("*") if p.is_dir() and p.name[0] not in "_.")
         said = self.declared
-        shown = {"commands": said.commands, "windows": said.windows, "slots": said.slots}
+        shown = {
+            "commands": said.commands, "windows": said.windows, "slots": said.slots, "applications": said.applications,
+        }  # fmt: skip
         return (*found, *(f"{kind} plugins" for kind in plugins), *(label for label, some in shown.items() if some))
 
 

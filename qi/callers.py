@@ -1,4 +1,5 @@
-"""Who may ask what: the identities an actor has looked up, and the guard of a topic. Default deny."""
+"""Who may ask what: the identities an actor has looked up, the guard of a topic, and the admission of a request.
+Default deny."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from collections.abc import Callable
 
 from events.ids import new_id
 from qi import context
+from qi.codec import Codec
 from qi.context import STUDIO
-from qi.errors import Forbidden, Unauthenticated
-from qi.identity import STUDIO_IDENTITY, Identity
+from qi.endpoints import Asked, Call
+from qi.errors import DeadlineExceeded, Forbidden, Unauthenticated
+from qi.identity import STUDIO_IDENTITY, Identity, studio_for
 from qi.messages import PUBLIC, STUDIO_ONLY
 
 IDENTITY_KEPT_S = 3.0
@@ -31,11 +34,32 @@ class Callers:
         self._age += 1
         self._kept.clear()
 
-    def admit(self, session: str, guard: str, deadline: float | None) -> Identity:
-        """Who is behind `session`; actor thread.
+    def admit(self, call: Call, codec: Codec) -> Asked:
+        """Deadline, loop, caller, permission, payload: in that order, the cheapest first; actor thread.
 
-        Raises :class:`Forbidden` and :class:`Unauthenticated`, and what the look-up raises.
+        Raises :class:`DeadlineExceeded`, :class:`Loop`, :class:`Forbidden`, :class:`Unauthenticated`, what the look-up
+        raises, and what the payload's type does.
         """
+        said = context.from_headers(call.msg.headers, call.arrived)
+        if said.deadline is not None and time.monotonic() >= said.deadline:
+            raise DeadlineExceeded("the request waited past its deadline", actor=self._actor)
+        said.check(self._actor)
+        caller = self._identity(call.caller, call.endpoint.guard, said.deadline)
+        message = codec.decode(call.endpoint.kind, call.msg.data)
+        if not caller.is_studio:
+            session, user, host = caller.session, caller.user, caller.host
+        else:
+            # The studio speaks for the participant its context names.
+            session, user, host = said.session, said.user, said.host
+            if session:
+                caller = studio_for(user or STUDIO)
+        command = getattr(message, "command", "")
+        cause, path = said.cause or command, (*said.path, self._actor)
+        carried = context.Context(said.trace, cause, command or said.command, said.deadline, path, session, user, host)
+        return Asked(message, carried, caller)
+
+    def _identity(self, session: str, guard: str, deadline: float | None) -> Identity:
+        """Who is behind `session`, if it passes the guard."""
         if session == STUDIO:
             return STUDIO_IDENTITY
         if guard == STUDIO_ONLY:

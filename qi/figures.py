@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from qi.contracts.studio import ActorFigures, TopicFigures
@@ -10,16 +10,19 @@ from qi.contracts.studio import ActorFigures, TopicFigures
 ACTORS_MOST = 300
 TOPICS_MOST = 40
 NAME_LONGEST = 200
+COMPLAINT_LONGEST = 400
 
 
-def figures_of(answers: Iterable[Mapping[str, Any]]) -> tuple[ActorFigures, ...]:
-    """What is said by whoever answers is checked like anything from outside: an answer of another shape is left out."""
+def figures_of(answers: Iterable[Mapping[str, Any]], complain: Callable[[str], None]) -> tuple[ActorFigures, ...]:
+    """What is said by whoever answers is checked like anything from outside: an answer of another shape is left out,
+    and `complain` is told whose and why."""
     made: list[ActorFigures] = []
     for answer in answers:
         try:
             made.append(_figures(answer))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            continue
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            name = str(answer.get("name"))[:NAME_LONGEST]
+            complain(f"the figures of '{name}' cannot be read: {type(error).__name__}: {error}"[:COMPLAINT_LONGEST])
     return tuple(made[:ACTORS_MOST])
 
 

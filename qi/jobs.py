@@ -120,6 +120,10 @@ class JobRunner:
     def ids(self) -> tuple[str, ...]:
         return tuple(self._jobs)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(sorted(self._kinds))
+
     def run(self, order: RunJob) -> None:
         """Begin it, unless it is at work. Raises :class:`NotFound` for a kind that the addon does not do."""
         if order.id in self._jobs:

@@ -1,4 +1,4 @@
-"""The connection to the broker: one thread with an event loop and the NATS client, for a whole process.
+"""The connection to the broker: one thread (:mod:`qi.loop_thread`) with the NATS client, for a whole process.
 
 Nobody else touches the client. Other threads leave messages in the *outbox* (:mod:`qi.outbox`), which may hand one to
 the socket at once (:mod:`qi.line`). Subscriptions call back on the bus thread and must do O(1) work there.
@@ -13,9 +13,9 @@ import logging
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import nats.errors
 
@@ -23,6 +23,7 @@ from events.ids import new_id
 from qi.complaints import about_eof, is_refusal, violation
 from qi.credentials import Credentials
 from qi.errors import Forbidden, Unauthenticated, Unavailable
+from qi.loop_thread import LoopThread
 from qi.outbox import Outbox, Outgoing
 from qi.timer import Timer
 from qi.wire import Callback, Message, Wire
@@ -63,17 +64,16 @@ class Link:
         self.session = session
         self._credentials = credentials
         self._watchdog_every_s = watchdog_every_s
-        self._loop = _new_loop()
-        self._thread = threading.Thread(target=self._run, name="qi-bus", daemon=True)
+        self._thread = LoopThread("qi-bus")
+        self._loop = self._thread.loop
         self._client = Wire()
         self._problems: deque[str] = deque(maxlen=PROBLEMS_KEPT)
         self.inbox = f"_INBOX.{session}.{new_id()}"
         """Below it lies what only this connection may hear."""
         self._subscriptions = [Subscription(f"{self.inbox}.*", "", self._on_answer)]
-        self._outbox = Outbox(self._loop, lambda: self._client, self._spawn, self._problems.append)
+        self._outbox = Outbox(self._loop, lambda: self._client, self._thread.spawn, self._problems.append)
         self._lock = threading.Lock()
         self._stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()
         self._refused = False
         """The broker does not let this process in any more, for now: :meth:`_try_again` is at work."""
         self._violations: set[str] = set()
@@ -105,7 +105,7 @@ class Link:
         refuses the credentials."""
         self._thread.start()
         try:
-            self._on_loop(self._start(), CONNECT_TIMEOUT_S * 3)
+            self._thread.wait(self._start(), CONNECT_TIMEOUT_S * 3)
         except (OSError, nats.errors.Error, TimeoutError) as error:
             self.stop()
             if is_refusal(error):
@@ -132,15 +132,13 @@ class Link:
             self._stopping = True
         if self._thread.is_alive():
             try:
-                self._on_loop(self._close(), STOP_LIMIT_S)
+                self._thread.wait(self._close(), STOP_LIMIT_S)
             except (TimeoutError, nats.errors.Error, OSError) as error:
                 log.warning("the connection did not close cleanly: %s", error or type(error).__name__)
             self._loop.call_soon_threadsafe(self._client.abort)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(STOP_LIMIT_S)
+            self._thread.end(STOP_LIMIT_S)
         self._give_up_waiting()
-        if not self._loop.is_running():
-            self._loop.close()
+        self._thread.close()
 
     @property
     def connected(self) -> bool:
@@ -177,8 +175,7 @@ class Link:
         self._put(Outgoing(subject, data, reply, headers, None), lossy=lossy, at_once=at_once)
 
     def _put(self, item: Outgoing, *, lossy: bool = False, at_once: bool = False) -> None:
-        on_loop = threading.get_ident() == self._thread.ident
-        self._outbox.put(item, lossy=lossy, at_once=at_once, on_loop=on_loop)
+        self._outbox.put(item, lossy=lossy, at_once=at_once, on_loop=self._thread.is_here())
 
     @property
     def dropped(self) -> int:
@@ -206,7 +203,7 @@ class Link:
                 raise
 
         try:
-            self._on_loop(begin(), CONNECT_TIMEOUT_S * 3)
+            self._thread.wait(begin(), CONNECT_TIMEOUT_S * 3)
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise Unavailable("the broker does not answer", subject=subject) from error
         return entry
@@ -214,7 +211,7 @@ class Link:
     def unsubscribe(self, entry: Subscription) -> None:
         """Stop listening; messages already on their way are still delivered before this returns."""
         try:
-            self._on_loop(self._forget(entry), CONNECT_TIMEOUT_S * 2)
+            self._thread.wait(self._forget(entry), CONNECT_TIMEOUT_S * 2)
         except (TimeoutError, Unavailable):
             log.warning("'%s' was left without the broker's word", entry.subject)
 
@@ -232,7 +229,7 @@ class Link:
             await self._client.round_trip(int(max(1, timeout_s)))
 
         try:
-            self._on_loop(settle(), timeout_s)
+            self._thread.wait(settle(), timeout_s)
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise Unavailable("the broker does not answer") from error
 
@@ -245,7 +242,7 @@ class Link:
         if credentials is not None:
             self._credentials = credentials
         try:
-            self._on_loop(self._renew(), CONNECT_TIMEOUT_S * 3)
+            self._thread.wait(self._renew(), CONNECT_TIMEOUT_S * 3)
         except TimeoutError as error:
             raise Unavailable(f"no broker at {self._credentials.url}") from error
         if not self.connected:
@@ -258,39 +255,9 @@ class Link:
 
     # -- the connection -----------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        # A client that was replaced while it connected again may have left tasks; the loop must not be closed on them.
-        left = asyncio.all_tasks(self._loop)
-        for task in left:
-            task.cancel()
-        if left:
-            self._loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_LIMIT_S))
-
-    def _on_loop(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
-        """Run a coroutine on the bus thread and wait; cancels it at the limit."""
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise RuntimeError("the bus thread must not wait for itself")
-        if self._loop.is_closed() or not self._thread.is_alive():
-            work.close()
-            raise Unavailable("this process has left the mesh")
-        done = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return done.result(timeout_s)
-        except TimeoutError:
-            done.cancel()
-            raise
-
     async def _start(self) -> None:
         await self._connect()
-        self._spawn(self._watchdog())
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._thread.spawn(self._watchdog())
 
     async def _connect(self) -> None:
         client = Wire()
@@ -306,7 +273,7 @@ class Link:
                 self._violated(*kept_from)
             elif client is self._client and not self._refused and is_refusal(error):
                 self._refused = True
-                self._spawn(self._try_again())
+                self._thread.spawn(self._try_again())
 
         async def back() -> None:
             self._is_back()
@@ -406,8 +373,7 @@ class Link:
         self._outbox.drain()
 
     async def _close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        self._thread.cancel_spawned()
         try:
             if self._client.is_connected:
                 self._outbox.drain()
@@ -416,11 +382,3 @@ class Link:
             self._give_up_waiting()
             if self._client.is_connected or self._client.is_reconnecting:
                 await self._client.close()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return cast(asyncio.AbstractEventLoop, uvloop.new_event_loop())

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from events.catalog import Catalog
 from events.decider import Folds
 from events.errors import Invalid
 from events.record import Position
 from events.sqlite import SqliteReader
+from events.tables import Database
 from events.views import DamagedViews, Projection, Views, discard
 from qi.deciding import Append, Ledger
 from qi.errors import NotFound

@@ -150,6 +150,13 @@ class TrackerAddon(Addon):
         page = inside.versions(product=asked.product, after=asked.after, limit=asked.limit)
         return db.VersionPage(items=page.items, next=page.next)
 
+    @answers(db.GetVersion)
+    def _version(self, asked: db.GetVersion, viewer: Viewer) -> db.FoundVersion:
+        inside = self._within(asked.project, viewer)
+        version = inside.version(asked.version)
+        product = inside.product(version.product)
+        return db.FoundVersion(entity=inside.entity(product.entity), product=product, version=version)
+
     @answers(db.LatestVersion)
     def _latest(self, asked: db.LatestVersion, viewer: Viewer) -> db.LastNumber:
         inside = self._within(asked.project, viewer)

@@ -11,12 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from rich.console import Console
+from tour_window import missing, picture, window
 
 from events.ids import new_id
 from qi.app.demo import render
@@ -33,6 +35,7 @@ MOST_BYTES = 150_000
 LIMIT_MS = 20_000
 PROJECT = "Lighthouse"
 SHOTS = ("seq010/sh0100", "seq010/sh0110", "seq010/sh0120", "seq020/sh0200", "seq020/sh0210")
+DESKTOP = "desktop"
 SHOT = f"/?project={PROJECT}&entity=seq010/sh0100"
 
 
@@ -84,6 +87,7 @@ STOPS = (
     Stop("settings", "/settings?addon=media&scope=user"),
     Stop("bundles", "/bundles"),
     Stop("addons", "/addons"),
+    Stop("jobs", "/jobs"),
     Stop("mesh", "/mesh"),
     Stop("admin", "/admin"),
     Stop("logs", "/admin/logs"),
@@ -155,9 +159,20 @@ def visit(browser: Browser, url: str, stops: tuple[Stop, ...]) -> None:
     context.close()
 
 
-def keep(picture: bytes, file: Path) -> None:
+def visit_desktop(driver: Playwright, home: Path) -> None:
+    """The picture of the window, with a terminal that was launched from it."""
+    with window(driver, home) as (page, display):
+        page.get_by_role("treeitem", name="sh0100").click()
+        page.get_by_role("group", name="Applications").get_by_role("button", name="Terminal").click()
+        page.get_by_text("Terminal runs in sh0100").wait_for()
+        page.wait_for_load_state("networkidle")
+        time.sleep(1.0)  # until the terminal has drawn itself: nobody tells when
+        keep(picture(display), PICTURES / f"{DESKTOP}.png")
+
+
+def keep(pixels: bytes, file: Path) -> None:
     """With a palette of 256 colours, so that it is small."""
-    file.write_bytes(picture)
+    file.write_bytes(pixels)
     if convert := shutil.which("magick") or shutil.which("convert"):
         small = ["-strip", "+dither", "-colors", "256", "-define", "png:compression-level=9", f"PNG8:{file}"]
         subprocess.run([convert, str(file), *small], check=True)
@@ -182,6 +197,11 @@ def main() -> None:
                 browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
                 visit(browser, server.url, tuple(stop for stop in STOPS if stop.picture in wanted or not wanted))
                 browser.close()
+                if not wanted or DESKTOP in wanted:
+                    if lacking := missing():
+                        sys.stderr.write(f"{DESKTOP}.png stays as it is: this machine has no {', no '.join(lacking)}\n")
+                    else:
+                        visit_desktop(driver, studio.home.root)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from events.bundle_diff import Change, Difference
 from events.bundles import Bundle, Pointer, pointer_stream
 from events.decider import Known
 from events.record import Position
-from qi.contracts.bundles import BundleDiff, BundleInfo, Changed, PinnedAddon, PointerInfo, PointerList
+from qi.contracts.bundles import BundleDiff, BundleInfo, Changed, PinnedAddon, PinnedBy, PointerInfo, PointerList
 
 
 def info(known: Known, bundle: Bundle, position: Position) -> BundleInfo:
@@ -37,7 +37,10 @@ def info(known: Known, bundle: Bundle, position: Position) -> BundleInfo:
             for path, setting in sorted(layer.items())
         },
         pointers=pointers,
-        pinned_by=tuple(sorted(pin.label for pin in bundles.pinned_by(known, bundle.id))),
+        pinned_by=tuple(
+            PinnedBy(of=pin.of, target=pin.target, label=pin.label)
+            for pin in sorted(bundles.pinned_by(known, bundle.id), key=lambda pin: (pin.label, pin.target))
+        ),
         origin=bundle.origin,
         checked="" if check is None else "good" if check.ok else "bad",
         problems=check.problems if check is not None else (),

@@ -1,11 +1,12 @@
 """What a word means, for whoever looks for everything about a thing: all the names and ids that events may call it by.
 
-Bundles are known from the log, projects and contexts from the tracker. Actor thread.
+Bundles are known from the log, projects and contexts from the tracker. Actor thread, unless a method says more.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from events.names import claim_stream, fold_name
@@ -21,7 +22,7 @@ R = TypeVar("R")
 KEPT_S = 30.0
 """A search in many steps asks the tracker once."""
 KEPT_MOST = 50
-TRACKER_LIMIT_S = 1.5
+TRACKER_LIMIT_S = 3.0
 OWN_IDS = ("publish", "bundle", "rehearsal")
 """Categories of streams whose ids nobody but the log knows."""
 
@@ -41,25 +42,34 @@ class Entities:
         self._kept: dict[tuple[str, str, str], tuple[float, Sought]] = {}
 
     def sought(self, text: str, entity: str, user: str) -> Sought | None:
-        """None when nothing is looked for. Raises Unavailable and DeadlineExceeded when only the tracker could say
-        what `entity` is, and does not answer."""
-        if not text and not entity:
+        """None when nothing is looked for; and when only the tracker can say what `entity` means: see
+        :meth:`of_tracker`."""
+        recent = self._recent(text, entity, user)
+        if recent is not None or (not text and not entity):
+            return recent
+        if entity and not self._is_own(entity):
             return None
-        key, now = (text, entity, user), time.monotonic()
-        kept = self._kept.get(key)
-        if kept is not None and now - kept[0] < KEPT_S:
-            return kept[1]
-        made = Sought(text, self._names(entity) if entity else frozenset(), self._reader.said_first)
+        names = {entity, *self._bundle_called(entity)} if entity else ()
+        return self._keep((text, entity, user), names)
+
+    def settle(self, text: str, entity: str, user: str, names: Iterable[str]) -> Sought:
+        """With what :meth:`of_tracker` said, which is remembered for a while."""
+        return self._keep((text, entity, user), {entity, *self._bundle_named(entity), *names})
+
+    def _recent(self, text: str, entity: str, user: str) -> Sought | None:
+        kept = self._kept.get((text, entity, user))
+        return kept[1] if kept is not None and time.monotonic() - kept[0] < KEPT_S else None
+
+    def _keep(self, key: tuple[str, str, str], names: Iterable[str]) -> Sought:
+        made = Sought(key[0], frozenset(names), self._reader.said_first)
         while len(self._kept) >= KEPT_MOST:
             del self._kept[next(iter(self._kept))]
         self._kept.pop(key, None)
-        self._kept[key] = now, made
+        self._kept[key] = time.monotonic(), made
         return made
 
-    def _names(self, entity: str) -> frozenset[str]:
-        if any(self._has(StreamName(f"{category}-{entity}")) for category in OWN_IDS):
-            return frozenset({entity, *self._bundle_called(entity)})
-        return frozenset({entity, *self._bundle_named(entity), *self._context(entity)})
+    def _is_own(self, entity: str) -> bool:
+        return any(self._has(StreamName(f"{category}-{entity}")) for category in OWN_IDS)
 
     def _has(self, stream: StreamName) -> bool:
         return self._reader.versions([stream])[stream] != NO_STREAM
@@ -74,8 +84,11 @@ class Entities:
         claims = self._reader.read_stream(claim_stream("bundle", name), NO_STREAM, 100)
         return [str(event.data[key]) for event in claims for key in ("name", "owner")]
 
-    def _context(self, path: str) -> list[str]:
-        """Ids of a project, or of what is worked on in one."""
+    def of_tracker(self, path: str) -> list[str]:
+        """Ids of a project, or of what is worked on in one, which the tracker is asked for; any thread.
+
+        Raises Unavailable and DeadlineExceeded when it does not answer.
+        """
         project, _, inside = path.strip("/").partition("/")
         try:
             found = self._ask(GetProject(project=project), timeout_s=TRACKER_LIMIT_S)

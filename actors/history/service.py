@@ -6,18 +6,22 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import msgspec
-from sqlite_utils import Database
+from pykka import ActorDeadError
 
 from actors.history.entities import Entities
 from events.chain import verify
 from events.head import HeadFile
 from events.publishes import publish_stream
 from events.record import Event, Position
+from events.search import Sought
+from events.tables import Database
 from events.views import DamagedViews, Views, discard
 from qi.actor import Actor, handles
 from qi.bus import Bus
@@ -25,7 +29,8 @@ from qi.codec import Codec
 from qi.contracts.db import GetProject, ListEntities
 from qi.contracts.history import CauseTree, QueryHistory
 from qi.contracts.log import EventPage, GetLogStats, LogProof, LogStats, ReadLog, VerifyLog
-from qi.errors import Invalid
+from qi.endpoints import Tick
+from qi.errors import Invalid, Unavailable
 from qi.home import Home
 from qi.reading import open_reader
 
@@ -36,6 +41,7 @@ T = TypeVar("T")
 REPLY_MOST_BYTES = 180 * 1024
 LOOKS_S = 0.05
 """So long, and a little more, one request may look through the log; then it says how far it came."""
+ASKED_AT_ONCE = 2
 LOOKED_AT_ONCE = 500
 """Events, between two looks at the clock."""
 
@@ -90,10 +96,13 @@ class History(Actor):
         self._index = HistoryIndex()
         self._entities = Entities(self._reader, self.request)
         self._proofs = ThreadPoolExecutor(1, thread_name_prefix="qi-proof")
+        self._asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="qi-tracker")
+        self._answered_by_tracker: SimpleQueue[_Named] = SimpleQueue()
         self._views = self._opened()
         self._healed(self._follow)
 
     def teardown(self) -> None:
+        self._asking.shutdown(wait=False, cancel_futures=True)
         self._proofs.shutdown(cancel_futures=True)
         self._views.close()
         self._reader.close()
@@ -124,8 +133,34 @@ class History(Actor):
         return self._views.catch_up(self._index, self._reader)
 
     @handles(ReadLog)
-    def read(self, message: ReadLog) -> EventPage:
-        return self._healed(lambda: self._read(message))
+    def read(self, message: ReadLog) -> EventPage | Future[EventPage]:
+        user = self.caller.user
+        sought = self._entities.sought(message.text, message.entity, user)
+        if sought is not None or not message.entity:
+            return self._healed(lambda: self._read(message, sought))
+        # The tracker is asked apart: one that hangs keeps nobody waiting but who asked for what it knows.
+        answer: Future[EventPage] = Future()
+        names = self._asking.submit(copy_context().run, self._entities.of_tracker, message.entity)
+        names.add_done_callback(lambda done: self._named(_Named(message, user, done, answer)))
+        return answer
+
+    def _named(self, named: _Named) -> None:
+        """On a thread that asked."""
+        self._answered_by_tracker.put(named)
+        try:
+            self.actor_ref.tell(Tick("go_on"))
+        except ActorDeadError:
+            named.answer.set_exception(Unavailable("'history' is stopping"))
+
+    def go_on(self) -> None:
+        """With what the tracker has said."""
+        named = self._answered_by_tracker.get()
+        asked = named.message
+        try:
+            sought = self._entities.settle(asked.text, asked.entity, named.user, named.names.result())
+            named.answer.set_result(self._healed(lambda: self._read(asked, sought)))
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            named.answer.set_exception(error)
 
     @handles(QueryHistory)
     def tree(self, message: QueryHistory) -> CauseTree:
@@ -135,9 +170,8 @@ class History(Actor):
     def stats(self, _: GetLogStats) -> LogStats:
         return self._healed(self._stats_of_log)
 
-    def _read(self, message: ReadLog) -> EventPage:
+    def _read(self, message: ReadLog, sought: Sought | None) -> EventPage:
         head = self._follow()
-        sought = self._entities.sought(message.text, message.entity, self.caller.user)
         ends_at = time.monotonic() + LOOKS_S
         at_once = LOOKED_AT_ONCE if sought else message.limit + 1
         page = _Page(self._bus.codec, message.limit)
@@ -219,6 +253,16 @@ class History(Actor):
     def _positions(self, sql: str, values: list[Any]) -> list[Position]:
         with self._views.readable():
             return [Position(row[0]) for row in self._views.db.execute(sql, values).fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A question whose words the tracker was asked to explain."""
+
+    message: ReadLog
+    user: str
+    names: Future[list[str]]
+    answer: Future[EventPage]
 
 
 class _Page:

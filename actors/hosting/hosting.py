@@ -361,6 +361,7 @@ def _described(bundle: str, record: AddonRecord, pin: PinnedAddon, unfit: str) -
         roles=record.roles, requires=dict(said.requires), contributes=record.contributes,
         commands=tuple(one.model_dump() for one in said.commands),
         windows=tuple(one.model_dump() for one in said.windows), slots=tuple(one.model_dump() for one in said.slots),
+        applications=tuple(one.model_dump() for one in said.applications),
     )  # fmt: skip
 
 

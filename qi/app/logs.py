@@ -12,10 +12,12 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from events.optional import without
 from qi import context
 from qi.masking import mask_value
+
+with without("rich"):  # for pictures of errors that nobody sees
+    import structlog
 
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5

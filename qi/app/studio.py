@@ -22,6 +22,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from actors.addons import Addons
+from actors.applications import Applications
 from actors.auth import Auth
 from actors.bundles import Bundles
 from actors.checks import Checks
@@ -79,7 +80,8 @@ ELSEWHERE = frozenset(topic for topic in TOPICS if topic.startswith(("provider."
 
 CORE: tuple[type[Actor], ...] = (
     Journal, Sessions, Gate, Addons, Bundles, Auth, Db, Settings, SettingsHistory, ProjectFiles, Folders, Publishes,
-    PublishViews, Previews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows, LogFiles, StudioActor,
+    PublishViews, Previews, History, Checks, Rehearsals, Host, NoticeBoard, Jobs, Vault, Windows,
+    Applications, LogFiles, StudioActor,
 )  # fmt: skip
 
 
@@ -194,6 +196,7 @@ class Studio:
         self._core(Rehearsals, home=home)
         self._core(NoticeBoard, home=home)
         self._core(Windows)
+        self._core(Applications)
         self._core(LogFiles, home=home)
         if not self.config.safe_mode:
             hosting.start_all(production, production=True)

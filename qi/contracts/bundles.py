@@ -20,6 +20,18 @@ class PinnedAddon:
 
 
 @message
+class PinnedBy:
+    """A project or an entity that uses a bundle of its own instead of production."""
+
+    of: str
+    """`project` or `entity`."""
+    target: str
+    """Its id."""
+    label: str
+    """Its name when it was pinned, for people."""
+
+
+@message
 class BundleInfo:
     id: str
     name: str
@@ -33,8 +45,8 @@ class BundleInfo:
     """Bundle-scope settings, dotted path → JSON."""
     pointers: tuple[str, ...] = ()
     """`production`, `staging`, or both."""
-    pinned_by: tuple[str, ...] = ()
-    """Names of the projects and entities that use it instead of production: it is *active* then."""
+    pinned_by: tuple[PinnedBy, ...] = ()
+    """What uses it instead of production: it is *active* then."""
     origin: str = ""
     """Id of the bundle it was cloned from."""
     checked: str = ""

@@ -162,6 +162,21 @@ class ListVersions(Request[VersionPage], topic="db.version.list", needs="read"):
 
 
 @message
+class FoundVersion:
+    entity: Entity
+    product: Product
+    version: Version
+
+
+@message
+class GetVersion(Request[FoundVersion], topic="db.version.get", needs="read"):
+    """One version, and what it is a version of."""
+
+    project: Name
+    version: Token
+
+
+@message
 class LastNumber:
     number: int
     """0 when the tracker knows no version of the product."""

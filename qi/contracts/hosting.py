@@ -37,6 +37,7 @@ class AddonRun:
     commands: tuple[dict[str, Any], ...] = ()
     windows: tuple[dict[str, Any], ...] = ()
     slots: tuple[dict[str, Any], ...] = ()
+    applications: tuple[dict[str, Any], ...] = ()
     """As `addon.toml` has them: what the Command Center shows."""
 
 

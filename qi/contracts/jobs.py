@@ -54,6 +54,18 @@ class StartJob(Request[JobInfo], topic="job.start", needs="job.run", timeout_s=2
 
 
 @message
+class JobKinds:
+    kinds: tuple[str, ...]
+
+
+@message
+class ListJobKinds(Request[JobKinds], topic="job.kinds", needs="job.run", timeout_s=20.0):
+    """The kinds of jobs that an addon does, as the caller's bundle pins it: it is started when it does not run."""
+
+    addon: Name
+
+
+@message
 class ListJobs(Request[JobList], topic="job.list", needs="read"):
     """Newest first."""
 
@@ -111,6 +123,8 @@ class StopJob(Request[Done], topic="provider.job.stop", needs=STUDIO_ONLY):
 @message
 class JobsAtWork:
     ids: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    """What it could work at."""
 
 
 @message

@@ -99,12 +99,13 @@ class Participant:
         return self._open()
 
     def leave(self) -> None:
-        """End the session and disconnect; safe to call twice."""
+        """End the session, if the studio can be told, and disconnect; safe to call twice."""
         if self._leaving.is_set():
             return
         self._leaving.set()
-        with contextlib.suppress(QiError):  # the studio also ends sessions that beat no more
-            self.bus.request(EndSession(), timeout_s=LEAVE_LIMIT_S)
+        if self.bus.connected:  # the studio also ends sessions that beat no more
+            with contextlib.suppress(QiError):
+                self.bus.request(EndSession(), timeout_s=LEAVE_LIMIT_S)
         self.bus.stop()
         if self._beats is not None:
             self._beats.join(LEAVE_LIMIT_S)

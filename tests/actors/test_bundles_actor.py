@@ -29,7 +29,7 @@ def made(studio: RunningStudio, *, dev: bool = False, **environment: str) -> Bun
 def test_a_new_home_begins_with_base_in_production(studio: RunningStudio) -> None:
     base = next(one for one in studio.bus.request(ListBundles()).bundles if one.name == "base")
     assert base.state == "frozen"
-    assert {addon.name for addon in base.addons} == {"local", "media"}
+    assert {addon.name for addon in base.addons} == {"local", "media", "terminal"}
     assert all(addon.digest and not addon.path for addon in base.addons)
 
 

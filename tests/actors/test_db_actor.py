@@ -17,6 +17,7 @@ from qi.contracts.db import (
     CreateProject,
     FindTask,
     GetProject,
+    GetVersion,
     LatestVersion,
     ListEntities,
     ListLinks,
@@ -87,11 +88,14 @@ def test_who_created_a_project_is_in_the_log_once(studio: RunningStudio) -> None
     ("asked", "word"),
     [
         (GetProject(project="No such project"), "No such project"),
+        (GetVersion(project="{project}", version="nothing"), "nothing"),
         (FindTask(project="{project}", entity="seq999/sh1", task="comp"), "seq999/sh1"),
         (FindTask(project="{project}", entity="seq010/sh0100", task="paint"), "paint"),
     ],
 )
-def test_what_is_not_known_is_named(studio: RunningStudio, shot: Shot, asked: GetProject, word: str) -> None:
+def test_what_is_not_known_is_named(
+    studio: RunningStudio, shot: Shot, asked: GetProject | GetVersion | FindTask, word: str
+) -> None:
     request = type(asked)(**{**vars(asked), "project": asked.project.replace("{project}", shot.project)})
     with pytest.raises(NotFound) as told:
         studio.bus.request(request)
@@ -110,6 +114,8 @@ def test_tasks_versions_notes_and_links_after_a_publish(studio: RunningStudio, s
     assert studio.bus.request(LatestVersion(project=project, entity=shot.entity, product="NOTES")).number == 2
 
     one, two = by_number[1], by_number[2]
+    found = studio.bus.request(GetVersion(project=project, version=two.id))
+    assert (found.entity.path, found.product, found.version) == (shot.entity, product, two)
     changed = studio.bus.request(ChangeVersion(project=project, version=two.id, approval="approved", command=new_id()))
     assert (changed.approval, changed.publish) == ("approved", second.publish)
     studio.bus.request(AddNote(project=project, target=two.id, text="lovely", command=new_id()))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from actors.history import History, service
+from actors.history.entities import TRACKER_LIMIT_S
 from events.bundle_events import BundleCreated
 from events.catalog import encode_change
 from events.names import NameClaimed, claim_stream
@@ -28,6 +31,7 @@ from qi.testing.mesh import Mesh
 EVENTS = 6_000
 OLD = 1_234
 SHOT = "e0100"
+LIMIT_S = 20.0
 
 
 class Tracker(Actor):
@@ -35,10 +39,15 @@ class Tracker(Actor):
 
     name = "db"
     asked = 0
+    hung = threading.Event()
+    let_go = threading.Event()
 
     @handles(GetProject)
     def project(self, message: GetProject) -> Project:
         Tracker.asked += 1
+        if message.project == "Hanging":
+            Tracker.hung.set()
+            assert Tracker.let_go.wait(LIMIT_S)
         if message.project not in ("Lighthouse", "p1"):
             raise NotFound("no such project")
         return Project(id="p1", name="Lighthouse", root="/")
@@ -140,3 +149,16 @@ def test_an_entity_is_found_by_any_of_its_names_and_with_the_whole_of_its_publis
     assert at("Lighthouse", text="collected") == [2]
     assert at("Lighthouse", type="publish.requested") == [1]
     assert at("nothing of that name") == []
+
+
+def test_a_tracker_that_hangs_keeps_only_waiting_who_asked_for_what_it_knows(bus: Bus) -> None:
+    with ThreadPoolExecutor(1) as asker:
+        asking = asker.submit(bus.request, ReadLog(entity="Hanging"))
+        assert Tracker.hung.wait(LIMIT_S)
+        began = time.monotonic()
+        assert len(bus.request(ReadLog(text="as usual", limit=7)).events) == 7
+        assert bus.request(ReadLog(entity="b1")).events
+        assert time.monotonic() - began < TRACKER_LIMIT_S
+        assert not asking.done()
+        Tracker.let_go.set()
+        assert asking.result().events == ()

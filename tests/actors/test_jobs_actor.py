@@ -12,7 +12,7 @@ import pytest
 from events.ids import new_id
 from qi.checked import Checked
 from qi.contracts.auth import AddUser
-from qi.contracts.jobs import CancelJob, GetJob, JobInfo, ListJobs, ReportJob, StartJob
+from qi.contracts.jobs import CancelJob, GetJob, JobInfo, ListJobKinds, ListJobs, ReportJob, StartJob
 from qi.contracts.notices import ListNotices, Notice, ReadNotices, SendNotice
 from qi.credentials import guest
 from qi.errors import Conflict, Forbidden, NotFound
@@ -99,6 +99,7 @@ def test_a_job_tells_how_far_it_is_and_what_came_of_it(running: RunningStudio, t
     done = ended(running, info.id)
     assert (done.state, done.step, done.result["sum"], done.tries) == ("succeeded", 5, 5, 1)
     assert running.bus.request(ListJobs(state="succeeded")).jobs[0].id == info.id
+    assert running.bus.request(ListJobKinds(addon="counter")).kinds == ("count", "die", "refuse")
     eventually(lambda: heard)
     assert (heard[0].text, heard[0].source, heard[0].about) == ("counted it all", "addon counter", info.id)
     (notice, *_) = running.bus.request(ListNotices(unread=True)).notices
@@ -132,6 +133,8 @@ def test_what_goes_wrong_is_told_to_whoever_began_it(running: RunningStudio) -> 
         assert any(why in one.text for one in running.bus.request(ListNotices()).notices)
     nobody = running.bus.request(StartJob(addon="nobody", kind="count", command=new_id()))
     assert "pins no addon" in ended(running, nobody.id).message
+    with pytest.raises(NotFound, match="pins no addon"):
+        running.bus.request(ListJobKinds(addon="nobody"))
     with pytest.raises(NotFound):
         running.bus.request(GetJob(id="none"))
 

@@ -80,6 +80,7 @@ def test_from_new_to_removed(running: RunningStudio, tmp_path: Path, capsys: pyt
     assert "no command and no addon 'nobody'" in qi("nobody", "hello", code=2)
     assert "adds no verbs" in qi("local", "hello", code=2)
 
+    assert "'greeter' does no jobs" in qi("job", "kinds", "greeter")
     assert "greeter" in qi("job", "start", "greeter", "nothing")
     eventually(lambda: "no jobs of the kind 'nothing'" in qi("job", "list", "--state", "failed"))
     assert "no jobs of the kind" in qi("notices")

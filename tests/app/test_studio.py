@@ -148,6 +148,7 @@ def test_addons_that_do_not_load_are_reported_and_stop_nobody(tmp_path: Path) ->
         assert {name: run.status for name, run in found.items()} == {
             "broken": "failed", "leaving": "failed", "odd": "failed", "quits": "failed", "misset": "failed",
             "dreams": "failed", "fine": "enabled", "local": "enabled", "media": "enabled",
+            "terminal": "enabled",
         }  # fmt: skip
         assert [found[name].stage for name in ("fine", "local", "media")] == ["started", "started", "registered"]
         assert "SyntaxError" in found["broken"].problem

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database
 
 from events import views
 from events.errors import Invalid, NotFound
@@ -22,6 +21,7 @@ from events.memory import MemoryStore
 from events.record import TYPES, NewEvent, StreamName, event
 from events.sqlite import SqliteStore
 from events.store import Append, EventStore
+from events.tables import Database
 from events.views import Views
 
 A, B = StreamName("tally-a"), StreamName("tally-b")

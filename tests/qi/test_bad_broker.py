@@ -62,7 +62,7 @@ def frozen(process: psutil.Process) -> Iterator[None]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits of the services, several times as short. A session's is what people have to connect again after the
     services have, and on a busy machine that takes seconds."""
-    monkeypatch.setattr("actors.sessions.BEAT_LIMIT_S", 5.0)
+    monkeypatch.setattr("actors.sessions.service.BEAT_LIMIT_S", 5.0)
     monkeypatch.setattr("qi.link.WATCHDOG_FLUSH_S", 1)
     monkeypatch.setitem(Bus.__init__.__kwdefaults__, "watchdog_every_s", 0.1)
     monkeypatch.setitem(Supervisor.__init__.__kwdefaults__, "ping_every_s", 0.3)

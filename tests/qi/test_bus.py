@@ -80,7 +80,7 @@ def test_coroutines_ask_on_the_bus_thread(mesh: Mesh) -> None:
         answers = await asyncio.gather(*(bus.call(a.Say(text=str(n))) for n in range(200)))
         return [answer.text for answer in answers]
 
-    assert bus._on_loop(many(), LIMIT_S) == [str(n) for n in range(200)]
+    assert bus._thread.wait(many(), LIMIT_S) == [str(n) for n in range(200)]
     assert not bus._waiting
 
 
@@ -91,10 +91,10 @@ def test_coroutines_meet_the_same_errors(mesh: Mesh) -> None:
         return await bus.call(a.Wait(), timeout_s=timeout_s)
 
     with pytest.raises(Unavailable):
-        bus._on_loop(fails(5), LIMIT_S)
+        bus._thread.wait(fails(5), LIMIT_S)
     echo = mesh.start(a.Echo)
     with pytest.raises(DeadlineExceeded):
-        bus._on_loop(fails(0.1), LIMIT_S)
+        bus._thread.wait(fails(0.1), LIMIT_S)
     echo.go_on.set()
 
 
@@ -445,7 +445,7 @@ def test_a_given_up_ping_does_not_kill_the_reader(mesh: Mesh) -> None:
         await bus._client._send_ping(future)
         future.cancel()
 
-    bus._on_loop(give_up_a_ping(), LIMIT_S)
+    bus._thread.wait(give_up_a_ping(), LIMIT_S)
     bus.flush()
     assert bus._client._reading_task is not None
     assert not bus._client._reading_task.done()

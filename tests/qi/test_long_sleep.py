@@ -51,7 +51,7 @@ def test_after_an_hours_sleep_everybody_goes_on_and_a_log_in_that_ran_out_is_tol
     two moments, as on a machine whose monotonic clock goes on while it sleeps (macOS and Linux stop theirs: then only
     the wall clock jumps, which is the lesser part of this). Afterwards the broker is killed, which ends every
     connection as a long sleep does. The broker's own clock does not jump, and no timer of an event loop fires early."""
-    monkeypatch.setattr("actors.sessions.TOKEN_DAYS", 0.5 / 24)
+    monkeypatch.setattr("actors.sessions.service.TOKEN_DAYS", 0.5 / 24)
     caplog.set_level(logging.INFO, "qi.sessions")
     studio = Studio(read_launch_config(home=tmp_path / "home"))
     studio.start()

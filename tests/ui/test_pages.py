@@ -139,7 +139,7 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
 ) -> None:
     page = window("root").go("/")
     page.get_by_role("button", name="New project").click()
-    page.get_by_label("Name").fill("Tidewater")
+    page.get_by_label("Name", exact=True).fill("Tidewater")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_role("heading", name="Tidewater")).to_be_visible()
     page.get_by_role("button", name="New shot…").click()
@@ -158,6 +158,16 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
     expect(page.get_by_role("treeitem", name=re.compile("sh0310"))).to_be_visible()
     studio.bus.request(CreateProject(name="Longshore", command=new_id()))
     expect(page.get_by_role("option", name="Longshore")).to_be_attached()
+
+    # What can be launched there is offered; without a desktop it is said why it does not come.
+    applications = page.get_by_role("group", name="Applications")
+    applications.get_by_label("Task to launch in").select_option("light")
+    applications.get_by_role("button", name="Terminal").click()
+    expect(page.get_by_text("no desktop of root is open")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("launch term")
+    expect(page.get_by_role("option", name="Launch Terminal")).to_contain_text("sh0300 · light")
+    page.keyboard.press("Escape")
 
     changed = (Setting(path="media.review_crf", value=14),)
     studio.bus.request(PatchSettings(scope="project", target="Tidewater", settings=changed, command=new_id()))
@@ -474,7 +484,7 @@ def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studi
     known = studio.given_project("Palette known", entity="seq077/sh7700")
     page = window("root").go("/")
     page.keyboard.press("Control+k")
-    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("Palette known"))
+    option = page.get_by_role("dialog").get_by_role("option", name=re.compile("^Palette known"))
     page.get_by_placeholder("Go to, do, find…").fill("palette kn")
     expect(option).to_be_visible()
     assert any(known.project in text for text in page.evaluate(AT_ONCE, "palette known"))

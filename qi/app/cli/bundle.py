@@ -74,7 +74,7 @@ def list_(as_json: Json = False) -> None:
         document(found.bundles)
         return
     rows = [
-        (b.name, b.state, ", ".join((*b.pointers, *b.pinned_by)), b.checked, b.digest[:12], _addons(b))
+        (b.name, b.state, ", ".join(_users(b)), b.checked, b.digest[:12], _addons(b))
         for b in found.bundles
     ]
     table(
@@ -96,8 +96,8 @@ def show(
         document(found)
         return
     line(f"{found.name}  {found.state}  {found.digest}")
-    if found.pointers or found.pinned_by:
-        line(f"used by {', '.join((*found.pointers, *found.pinned_by))}")
+    if users := _users(found):
+        line(f"used by {', '.join(users)}")
     if found.checked:
         line(f"checked: {found.checked}")
     table(
@@ -268,6 +268,10 @@ def _variables(given: list[str] | None) -> dict[str, str]:
 def _brief(text: str) -> str:
     """A digest as people read it."""
     return " ".join(word[:12] if len(word) == 64 else word for word in text.split(" "))
+
+
+def _users(bundle: BundleInfo) -> list[str]:
+    return [*bundle.pointers, *(one.label for one in bundle.pinned_by)]
 
 
 def _addons(bundle: BundleInfo) -> str:

@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from events.record import Event
+from qi.app.cli.filters import filtered, when
 from qi.app.cli.output import Json, document, line, moment, problem, short, table
 from qi.app.cli.state import studio
 from qi.codec import as_json as plain_json
@@ -24,27 +24,15 @@ if TYPE_CHECKING:
     from qi.bus import Bus
 
 LOOK_EVERY_S = 5.0
-Stream = Annotated[str, typer.Option(help="One stream: publish-…, bundle-…")]
-Type = Annotated[str, typer.Option("--type", help="Event type, or its beginning and *.")]
-User = Annotated[str, typer.Option(help="Who.")]
-Text = Annotated[str, typer.Option(help="Anywhere in what an event says; capitals make no difference.")]
-Entity = Annotated[str, typer.Option(help="About what: PROJECT, PROJECT/SEQ/SHOT, a bundle, an addon, a publish.")]
-Time = Annotated[str, typer.Option(help="2h, 3d, or a date and time.")]
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def add_to(app: typer.Typer) -> None:
     app.command("history")(history)
 
 
+@filtered
 def history(
-    stream: Stream = "",
-    kind: Type = "",
-    user: User = "",
-    text: Text = "",
-    entity: Entity = "",
-    since: Time = "",
-    until: Time = "",
+    asked: ReadLog,
     trace: Annotated[str, typer.Option(help="Everything one command set off, as a tree.")] = "",
     publish: Annotated[str, typer.Option(help="Everything one publish set off, as a tree.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -57,10 +45,7 @@ def history(
             events = whole_tree(bus, publish=publish, trace=trace)
             document(events) if as_json else print_tree(events)
             return
-        asked = ReadLog(
-            stream=stream, type=kind, user=user, text=text, entity=entity, since=when(since), until=when(until),
-            limit=limit, newest=True,
-        )  # fmt: skip
+        asked = replace(asked, limit=limit, newest=True)
         page = newest(bus, asked)
         if follow:
             _follow(bus, asked, page, as_json)
@@ -212,15 +197,3 @@ def _follow(bus: Bus, asked: ReadLog, page: EventPage, as_json: bool) -> None:
         except (DeadlineExceeded, Unavailable) as error:
             problem(f"waiting for the studio: {error.message}")
             page = replace(page, events=(), more=False)
-
-
-def when(text: str) -> int:
-    """Microseconds since the epoch of `2h` ago, or of a date and time."""
-    if not text:
-        return 0
-    if text[:-1].isdecimal() and text[-1] in UNITS:
-        return int((datetime.now() - timedelta(**{UNITS[text[-1]]: int(text[:-1])})).timestamp() * 1e6)
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1e6)
-    except ValueError as error:
-        raise typer.BadParameter(f"'{text}' is neither like 2h or 3d nor a date and time") from error

@@ -42,6 +42,16 @@ def start(
     document(made) if as_json else line(f"{short(made.id)} {made.title} is {made.state}")
 
 
+@verbs.command("kinds")
+def kinds(addon: str, as_json: Json = False) -> None:
+    """The kinds of jobs that an addon does."""
+    from qi.contracts.jobs import ListJobKinds
+
+    with studio(acts=False) as bus:
+        found = bus.request(ListJobKinds(addon=addon)).kinds
+    document(found) if as_json else table(("kind",), [(one,) for one in found], empty=f"'{addon}' does no jobs")
+
+
 @verbs.command("list")
 def list_(
     state: Annotated[str, typer.Option(help="Only queued, running, succeeded, failed or cancelled ones.")] = "",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qi.app.cli.history import Entity, Stream, Text, Time, Type, User, every, when
+from qi.app.cli.filters import filtered
+from qi.app.cli.history import every
 from qi.app.cli.output import Json, document, line, size, table
 from qi.app.cli.state import launch_config, studio
 from qi.codec import as_json as plain_json
@@ -121,22 +123,13 @@ def redact(
 
 
 @verbs.command("export")
+@filtered
 def export(
-    stream: Stream = "",
-    kind: Type = "",
-    user: User = "",
-    text: Text = "",
-    entity: Entity = "",
-    since: Time = "",
-    until: Time = "",
+    asked: ReadLog,
     after: Annotated[int, typer.Option(min=0, help="Only after this position.")] = 0,
 ) -> None:
     """Print events as JSON, one a line."""
     with studio(acts=False) as bus:
-        asked = ReadLog(
-            after=after, limit=1000, stream=stream, type=kind, user=user, text=text, entity=entity, since=when(since),
-            until=when(until),
-        )  # fmt: skip
-        for page in every(bus, asked):
+        for page in every(bus, replace(asked, after=after, limit=1000)):
             for event in page.events:
                 line(json.dumps(event, default=plain_json, ensure_ascii=False, separators=(",", ":")))

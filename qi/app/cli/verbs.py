@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stop": ("studio", "Stop the studio that runs on this home."),
     "doctor": ("studio", "Check what Qi needs, and how the studio is."),
     "subjects": ("studio", "Every topic: who may ask it, what it answers."),
+    "launch": ("launch", "Start an application in a context, on your desktop."),
     "login": ("user", "Be this user, until `qi logout`."),
     "logout": ("user", "Forget the log-in of this home."),
     "publish": ("publish", "Publish files as the next version of a product."),

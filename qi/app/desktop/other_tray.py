@@ -49,6 +49,12 @@ class PystrayTray:
         self._icon.title = f"Qi: {badge}" if badge else "Qi"
         self._icon.update_menu()
 
+    def tell(self, title: str, text: str) -> None:
+        if not self._pystray.Icon.HAS_NOTIFICATION:
+            log.warning("%s: %s", title, text)
+            return
+        self._icon.notify(text, title)
+
     def close(self) -> None:
         self._icon.stop()
 

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 from filelock import FileLock, Timeout
@@ -21,6 +21,7 @@ from qi import context
 from qi.app import logs
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.leaving import question, what_goes_on
+from qi.app.desktop.programs import Programs
 from qi.app.front import Front, front_of
 from qi.app.join import session
 from qi.app.launch import LaunchConfig
@@ -65,15 +66,28 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
             return
         try:
             with session(config, acts=True, kind="desktop") as participant, front_of(home) as front:
-                Sitting(home, participant, backend, front).run(path)
+                Sitting(home, participant, backend, front, _reaches(config)).run(path)
         finally:
             lock.release()
+
+
+def _reaches(config: LaunchConfig) -> dict[str, str]:
+    """The environment by which what is launched reaches the studio that this desktop is part of."""
+    said = {"QI_HOME": str(config.home.absolute())}
+    if config.connect:
+        said["QI_CONNECT"] = config.connect
+    if config.connect_ca:
+        said["QI_CONNECT_CA"] = str(config.connect_ca.absolute())
+    return said
 
 
 class Sitting:
     """From the first window to the last."""
 
-    def __init__(self, home: Home, participant: Participant, backend: Backend, front: Front) -> None:
+    def __init__(
+        self, home: Home, participant: Participant, backend: Backend, front: Front, reaches: Mapping[str, str]
+    ) -> None:
+        """`reaches` is the environment by which what is launched reaches the same studio."""
         # Here and not above: a toolkit is imported only where it can run.
         from qi.app.desktop.screen import Screen
         from qi.app.desktop.tray import NoTray, Tray
@@ -81,6 +95,7 @@ class Sitting:
         self._participant = participant
         self._backend = backend
         self._tray: Tray = NoTray()
+        self._programs = Programs(home.logs, reaches)
         self._quitting = False
         self._asking = threading.Lock()
         self._screen = Screen(backend, home.root / "desktop", participant.session, front.link, closing=self._closing)
@@ -96,7 +111,7 @@ class Sitting:
         with self._asking:
             if self._quitting:
                 return
-            going_on = what_goes_on(self._participant.bus, self._participant.session) if asks else []
+            going_on = self._goes_on() if asks else []
             if going_on and not self._screen.ask("Quit Qi?", question(going_on)):
                 return
             self._quitting = True
@@ -111,11 +126,14 @@ class Sitting:
         from qi.app.desktop.tray_menu import TrayMenu
 
         bus = self._participant.bus
-        Desktop.start(bus, screen=self._screen)
+        Desktop.start(bus, screen=self._screen, programs=self._programs)
         self._tray = tray_for(self._backend, self._toggle)
         if self._tray.there:
             TrayMenu.start(bus, tray=self._tray, show=self._show, leave=self.quit)
         log.info("windows by %s, %s", self._backend.toolkit, "with a tray" if self._tray.there else "without a tray")
+
+    def _goes_on(self) -> list[str]:
+        return [*what_goes_on(self._participant.bus, self._participant.session), *self._programs.running()]
 
     def _show(self, path: str | None = None) -> None:
         self._screen.open(MAIN, path, "Qi", 1280, 800)

@@ -1,10 +1,12 @@
-"""The desktop's actor: windows are opened and closed by messages, from wherever they come."""
+"""The desktop's actor: windows are opened and closed and programs started by messages, from wherever they come."""
 
 from __future__ import annotations
 
 from qi.actor import handles
+from qi.app.desktop.programs import Programs
 from qi.app.desktop.screen import Screen
 from qi.bus import Bus
+from qi.contracts.applications import Started, StartProgram
 from qi.contracts.windows import HideWindow, ShowWindow, TellWindows, WindowInfo, WindowList
 from qi.messages import Done
 from qi.session.actor import SessionActor
@@ -15,9 +17,10 @@ class Desktop(SessionActor):
 
     name = "desktop"
 
-    def __init__(self, bus: Bus, *, screen: Screen) -> None:
+    def __init__(self, bus: Bus, *, screen: Screen, programs: Programs) -> None:
         super().__init__(bus)
         self._screen = screen
+        self._programs = programs
 
     @handles(ShowWindow)
     def show(self, message: ShowWindow) -> WindowInfo:
@@ -31,3 +34,7 @@ class Desktop(SessionActor):
     @handles(TellWindows)
     def tell(self, _: TellWindows) -> WindowList:
         return WindowList(windows=tuple(self._screen.windows()))
+
+    @handles(StartProgram)
+    def start_program(self, message: StartProgram) -> Started:
+        return self._programs.start(message)

@@ -42,6 +42,10 @@ class Tray(Protocol):
         """What the menu holds, and a number on the icon (none for 0), red for an alarm."""
         ...
 
+    def tell(self, title: str, text: str) -> None:
+        """Of something that went wrong with what was chosen from the menu."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -52,6 +56,9 @@ class NoTray:
 
     def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
         """Nobody sees it."""
+
+    def tell(self, title: str, text: str) -> None:
+        """Nobody chose anything."""
 
     def close(self) -> None:
         """Nothing is there."""
@@ -86,6 +93,9 @@ class QtTray:
 
     def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
         _on_gui(lambda: self._fill(items, badge, alarm), wait=False)
+
+    def tell(self, title: str, text: str) -> None:
+        _on_gui(lambda: self._icon.showMessage(title, text), wait=False)
 
     def close(self) -> None:
         if self._icon is not None:

@@ -1,4 +1,5 @@
-"""What the tray says: which publishes run, which failed, what addons offer there; and the way in and out."""
+"""What the tray says: which publishes run, which failed, what was launched last, what addons offer there; and the way
+in and out."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from events.record import now
 from qi.actor import every, listens
 from qi.app.desktop.tray import Item, Tray
 from qi.bus import Bus
+from qi.contracts.applications import Launch, LaunchInfo, RecentLaunches
 from qi.contracts.hosting import GetAddons
 from qi.contracts.publish import ListPublishes, PublishInfo
 from qi.contracts.session import ListSessions
@@ -25,10 +27,10 @@ LOOK_EVERY_S = 30.0
 
 
 class TrayMenu(SessionActor):
-    """Looks again when a publish began, ended or failed."""
+    """Looks again when a publish began, ended or failed, and when something was launched."""
 
     name = "tray"
-    requests = (ListPublishes, GetAddons, ListSessions)
+    requests = (ListPublishes, GetAddons, ListSessions, RecentLaunches, Launch)
 
     def __init__(
         self, bus: Bus, *, tray: Tray, show: Callable[[str | None], None], leave: Callable[[], None]
@@ -45,6 +47,10 @@ class TrayMenu(SessionActor):
     def publish_moved(self, _: bytes) -> None:
         self.look()
 
+    @listens("qi.event.launch.>")
+    def launched(self, _: bytes) -> None:
+        self.look()
+
     @listens("qi.event.pointer.production.>")
     def production_moved(self, _: bytes) -> None:
         self.look()
@@ -52,7 +58,7 @@ class TrayMenu(SessionActor):
     @every(LOOK_EVERY_S)
     def look(self) -> None:
         try:
-            running, failed, offers = self._running(), self._failed(), self._offers()
+            running, failed, recent, offers = self._running(), self._failed(), self._recent(), self._offers()
         except QiError as error:
             log.debug("the tray cannot be brought up to date: %s", error.message)
             self._tray.show([Item("The studio does not answer", None), *self._always()], 0, alarm=False)
@@ -62,7 +68,7 @@ class TrayMenu(SessionActor):
             *[Item(f"✕ {_named(one)}", lambda one=one: self._show(f"/publishes/{one.publish}")) for one in failed],  # type: ignore[misc]
         ]
         self._tray.show(
-            [*(items or [Item("No publish runs", None)]), *offers, *self._always()],
+            [*(items or [Item("No publish runs", None)]), *recent, *offers, *self._always()],
             len(failed) or len(running), alarm=bool(failed),
         )  # fmt: skip
 
@@ -86,6 +92,23 @@ class TrayMenu(SessionActor):
             if command.get("tray")
         ]
 
+    def _recent(self) -> list[Item]:
+        recent = self.request(RecentLaunches(limit=NAMED_MOST)).launches
+        entries = [Item(_launched(one), lambda one=one: self._launch(one)) for one in recent]  # type: ignore[misc]
+        return [Item("Launch recent", None), *entries] if entries else []
+
+    def _launch(self, one: LaunchInfo) -> None:
+        """Again, as the bundle of now has it; a thread of the tray's."""
+        again = Launch(
+            addon=one.addon, name=one.name, project=one.project, entity=one.entity, task=one.task,
+            desktop=self._bus.session,
+        )  # fmt: skip
+        try:
+            self._bus.request(again)
+        except QiError as error:
+            log.warning("%s was not launched: %s", one.title, error.message)
+            self._tray.tell(f"{one.title} was not launched", error.message)
+
     def _me(self) -> str:
         sessions = self.request(ListSessions()).sessions
         return next((one.user for one in sessions if one.id == self._bus.session), "")
@@ -93,3 +116,8 @@ class TrayMenu(SessionActor):
 
 def _named(publish: PublishInfo) -> str:
     return f"{publish.product} · {publish.entity.rpartition('/')[2] or publish.project}"
+
+
+def _launched(one: LaunchInfo) -> str:
+    place = one.entity.rpartition("/")[2] or one.project
+    return f"{one.title} · {place} · {one.task}" if one.task else f"{one.title} · {place}"

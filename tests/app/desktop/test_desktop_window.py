@@ -26,6 +26,7 @@ from qi.app import front
 from qi.app.desktop import tray
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.other_tray import PystrayTray
+from qi.contracts.applications import Launch
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
 from qi.home import Home
 from qi.testing.images import write_sequence
@@ -34,6 +35,16 @@ from qi.testing.studio import RunningStudio, start_studio
 
 COMMAND = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
 LIMIT_S = 40.0
+PAINTING = """
+name = "painting"
+version = "1.0.0"
+[[applications]]
+name = "easel"
+title = "Easel"
+programs = ["{python}"]
+arguments = ["-c", "{easel}"]
+"""
+EASEL = "import time; time.sleep(300)"
 
 needs_qt = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy"))),
@@ -79,7 +90,11 @@ def desktop(home: Path, log: Path, **more: str) -> Iterator[tuple[subprocess.Pop
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    with start_studio(tmp_path_factory.mktemp("desktop") / "home") as running:
+    addon = tmp_path_factory.mktemp("addons") / "painting"
+    addon.mkdir()
+    (addon / "addon.toml").write_text(PAINTING.format(python=sys.executable, easel=EASEL), "utf-8")
+    home = tmp_path_factory.mktemp("desktop") / "home"
+    with start_studio(home, environment={"QI_ADDON_PATHS": str(addon.parent)}) as running:
         yield running
 
 
@@ -117,13 +132,24 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         )  # fmt: skip
         assert "open already" in said.stdout
 
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        # What is launched outlives the desktop, and nothing else does.
+        project = studio.given_project().project
+        easel = psutil.Process(studio.bus.request(Launch(addon="painting", name="easel", project=project)).pid)
+        children = psutil.Process(process.pid).children(recursive=True)
+        family = [psutil.Process(process.pid), *(one for one in children if one != easel)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0
         _, left = psutil.wait_procs(family, LIMIT_S)
         assert left == []
+        assert easel.is_running()
+        easel.kill()
     assert not studio.home.server_file.exists()
     assert (home / "desktop" / "windows.json").is_file()
+
+
+def easels(desktop: int) -> list[psutil.Process]:
+    """What was launched from a desktop and has not ended."""
+    return [one for one in psutil.Process(desktop).children() if one.status() == "zombie" or EASEL in one.cmdline()]
 
 
 def is_shown(studio: RunningStudio) -> bool:
@@ -162,6 +188,16 @@ def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
             eventually(lambda: icon.tooltip == "Qi: 1", LIMIT_S, "a number on the icon")
             assert icon.picture != quiet
             eventually(lambda: "✕ beauty · sh0100" in icon.menu(), LIMIT_S, "what failed")
+
+            # What was launched is offered again.
+            launch = Launch(addon="painting", name="easel", project=shot.project, entity=shot.entity, task=shot.task)
+            studio.bus.request(launch)
+            eventually(lambda: "Easel · sh0100 · comp" in icon.menu(), LIMIT_S, "what was launched last")
+            icon.choose("Easel · sh0100 · comp")
+            eventually(lambda: len(easels(process.pid)) == 2, LIMIT_S, "another easel")
+            for easel in easels(process.pid):
+                easel.kill()
+            eventually(lambda: not easels(process.pid), LIMIT_S, "no zombies")
 
             icon.choose("Quit")
             assert process.wait(LIMIT_S) == 0

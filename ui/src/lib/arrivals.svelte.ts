@@ -1,7 +1,9 @@
 import { tick } from 'svelte';
 
-/** A slow answer holds nothing else back for longer. */
+/** A slow answer of the studio's own holds nothing else back for longer. */
 const LONGEST_MS = 1_500;
+/** One that may come from a tracker elsewhere, once it was asked: nobody waits for that. */
+export const TRACKER_MS = 400;
 
 /** What a page asks for first. Until it is there nothing of the page is shown, so that nothing on it moves. */
 class Arrivals {

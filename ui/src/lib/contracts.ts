@@ -75,6 +75,7 @@ export interface AddonRun {
 	commands: { [key: string]: Json }[];
 	windows: { [key: string]: Json }[];
 	slots: { [key: string]: Json }[];
+	applications: { [key: string]: Json }[];
 }
 
 export interface AddonRuns {
@@ -98,6 +99,17 @@ export interface Appended {
 	last: number;
 	versions: { [key: string]: number };
 	repeated: boolean;
+}
+
+export interface Application {
+	addon: string;
+	name: string;
+	title: string;
+}
+
+export interface ApplicationList {
+	bundle: string;
+	applications: Application[];
 }
 
 export interface ArchiveBundle {
@@ -136,7 +148,7 @@ export interface BundleInfo {
 	environment: { [key: string]: string };
 	settings: { [key: string]: string };
 	pointers: string[];
-	pinned_by: string[];
+	pinned_by: PinnedBy[];
 	origin: string;
 	checked: string;
 	problems: string[];
@@ -406,6 +418,12 @@ export interface FoundTask {
 	task: Task;
 }
 
+export interface FoundVersion {
+	entity: Entity;
+	product: Product;
+	version: Version;
+}
+
 export interface FreezeBundle {
 	bundle: string;
 	reason?: string;
@@ -489,6 +507,11 @@ export interface GetStepLog {
 	offset?: number;
 }
 
+export interface GetVersion {
+	project: string;
+	version: string;
+}
+
 export interface GrantRole {
 	name: string;
 	role: string;
@@ -543,6 +566,10 @@ export interface JobInfo {
 	ended_at: number;
 }
 
+export interface JobKinds {
+	kinds: string[];
+}
+
 export interface JobList {
 	jobs: JobInfo[];
 }
@@ -555,6 +582,33 @@ export interface LatestVersion {
 	project: string;
 	entity: string;
 	product: string;
+}
+
+export interface Launch {
+	addon: string;
+	name: string;
+	project: string;
+	entity?: string;
+	task?: string;
+	desktop?: string;
+}
+
+export interface LaunchInfo {
+	launch: string;
+	addon: string;
+	name: string;
+	title: string;
+	project: string;
+	entity: string;
+	task: string;
+	program: string;
+	pid: number;
+	host: string;
+	at: number;
+}
+
+export interface LaunchList {
+	launches: LaunchInfo[];
 }
 
 export interface LayerValue {
@@ -588,6 +642,11 @@ export interface LinkList {
 export interface ListAddons {
 }
 
+export interface ListApplications {
+	project?: string;
+	entity?: string;
+}
+
 export interface ListBundles {
 	after?: number;
 }
@@ -609,6 +668,10 @@ export interface ListFiles {
 
 export interface ListInvalid {
 	bundle?: string;
+}
+
+export interface ListJobKinds {
+	addon: string;
 }
 
 export interface ListJobs {
@@ -892,6 +955,12 @@ export interface PinnedAddon {
 	path: string;
 }
 
+export interface PinnedBy {
+	of: string;
+	target: string;
+	label: string;
+}
+
 export interface PointerInfo {
 	name: string;
 	bundle: string;
@@ -1044,6 +1113,10 @@ export interface ReadSecret {
 	name: string;
 	version?: number;
 	purpose?: string;
+}
+
+export interface RecentLaunches {
+	limit?: number;
 }
 
 export interface Recognise {
@@ -1558,6 +1631,9 @@ export interface Topics {
 	'addon.remove': [RemoveAddon, Done];
 	'addon.restart': [RestartAddon, AddonRun];
 	'addon.status': [GetAddons, AddonRuns];
+	'application.launch': [Launch, LaunchInfo];
+	'application.list': [ListApplications, ApplicationList];
+	'application.recent': [RecentLaunches, LaunchList];
 	'auth.login': [Login, LoggedIn];
 	'auth.logout': [Logout, Done];
 	'auth.user.add': [AddUser, UserInfo];
@@ -1607,6 +1683,7 @@ export interface Topics {
 	'db.task.find': [FindTask, FoundTask];
 	'db.task.list': [ListTasks, TaskPage];
 	'db.version.change': [ChangeVersion, Version];
+	'db.version.get': [GetVersion, FoundVersion];
 	'db.version.latest': [LatestVersion, LastNumber];
 	'db.version.list': [ListVersions, VersionPage];
 	'db.version.register': [RegisterVersion, Version];
@@ -1614,6 +1691,7 @@ export interface Topics {
 	'history.query': [QueryHistory, CauseTree];
 	'job.cancel': [CancelJob, JobInfo];
 	'job.get': [GetJob, JobInfo];
+	'job.kinds': [ListJobKinds, JobKinds];
 	'job.list': [ListJobs, JobList];
 	'job.report': [ReportJob, Done];
 	'job.start': [StartJob, JobInfo];
@@ -1668,6 +1746,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'addon.ensure': 60000,
 	'addon.install': 60000,
 	'addon.restart': 60000,
+	'application.launch': 15000,
 	'auth.login': 20000,
 	'auth.user.add': 20000,
 	'bundle.amend': 60000,
@@ -1684,6 +1763,7 @@ export const TIMEOUTS: Partial<Record<keyof Topics, number>> = {
 	'db.version.register': 15000,
 	'folder.make': 30000,
 	'history.query': 30000,
+	'job.kinds': 20000,
 	'job.start': 20000,
 	'log.backup': 600000,
 	'log.verify': 600000,

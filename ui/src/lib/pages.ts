@@ -1,4 +1,4 @@
-import { Activity, Boxes, Clapperboard, Home, Puzzle, Settings2, ShieldCheck, Upload, History } from '@lucide/svelte';
+import { Activity, Boxes, Clapperboard, Home, ListChecks, Puzzle, Settings2, ShieldCheck, Upload, History } from '@lucide/svelte';
 import type { Component } from 'svelte';
 
 export interface PageEntry {
@@ -19,6 +19,16 @@ export const PAGES: PageEntry[] = [
 	{ path: '/settings', title: 'Settings', key: 's', icon: Settings2, needs: 'read' },
 	{ path: '/bundles', title: 'Bundles', key: 'b', icon: Boxes, needs: 'read' },
 	{ path: '/addons', title: 'Addons', key: 'a', icon: Puzzle, needs: 'read' },
+	{ path: '/jobs', title: 'Jobs', key: 'j', icon: ListChecks, needs: 'job.run' },
 	{ path: '/mesh', title: 'Mesh', key: 'm', icon: Activity, needs: 'read' },
 	{ path: '/admin', title: 'Admin', key: 'd', icon: ShieldCheck, needs: 'user.manage' }
+];
+
+/** Where the palette leads besides: pages below others, and what is done on a page. */
+export const DEEDS: { group: 'Pages' | 'Commands'; path: string; title: string; needs: string }[] = [
+	{ group: 'Pages', path: '/admin/log', title: 'The log', needs: 'history.read' },
+	{ group: 'Pages', path: '/admin/logs', title: 'Logs of programs', needs: 'studio.manage' },
+	{ group: 'Commands', path: '/jobs?start', title: 'Start a job…', needs: 'job.run' },
+	{ group: 'Commands', path: '/admin/log#backup', title: 'Back up the log…', needs: 'log.manage' },
+	{ group: 'Commands', path: '/settings?invalid', title: 'Settings that do not count', needs: 'read' }
 ];

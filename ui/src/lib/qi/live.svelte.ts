@@ -1,4 +1,4 @@
-import { arrivals } from '../arrivals.svelte';
+import { TRACKER_MS, arrivals } from '../arrivals.svelte';
 import type { Topics } from '../contracts';
 import { qi, asQiError, type Fact, type QiError } from './client.svelte';
 
@@ -17,10 +17,13 @@ export class Live<T> {
 	#run = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#arrived = arrivals.wait();
+	/** It may be asked of a tracker elsewhere. */
+	#far: boolean;
 
 	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
 	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
 		this.#load = load;
+		this.#far = categories.includes('tracker');
 		$effect(() => {
 			// Every time the wire comes up, for nobody knows what was missed.
 			if (qi.opens > 0) void this.refresh();
@@ -54,6 +57,7 @@ export class Live<T> {
 	async refresh() {
 		const run = ++this.#run;
 		this.loading = true;
+		if (this.#far) setTimeout(this.#arrived, TRACKER_MS);
 		try {
 			const data = await this.#load();
 			if (run !== this.#run) return; // a later answer is there already

@@ -1,4 +1,4 @@
-import type { AddonRun, Json } from '../contracts';
+import type { AddonRun, Application, Json } from '../contracts';
 import { qi } from './client.svelte';
 
 export const SLOTS = [
@@ -55,6 +55,7 @@ class Slots {
 	addons = $state.raw<AddonRun[]>([]);
 	windows = $state.raw<AddonWindow[]>([]);
 	commands = $state.raw<AddonCommand[]>([]);
+	applications = $state.raw<Application[]>([]);
 
 	async refresh() {
 		const told = await qi.request('addon.status', {});
@@ -69,6 +70,9 @@ class Slots {
 		);
 		this.commands = enabled.flatMap((addon) =>
 			addon.commands.map((said) => ({ addon: addon.name, title: String(said.title), topic: String(said.topic) }))
+		);
+		this.applications = enabled.flatMap((addon) =>
+			addon.applications.map((said) => ({ addon: addon.name, name: String(said.name), title: String(said.title) }))
 		);
 	}
 

@@ -12,17 +12,16 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 
-from events import bundles, users
-from events.bundles import Bundle, Pointer, find_known, pointer_stream
-from events.decider import Known
+from actors.sessions.kept import OWNER_ROLE, Kept, digest_of
+from actors.sessions.people import LogOfPeople
+from events import users
 from events.record import now
 from events.state import StateDb
 from qi.actor import Actor, every, handles, listens
@@ -39,7 +38,6 @@ from qi.contracts.session import (
     Heard,
     Identify,
     ListSessions,
-    NewerBundle,
     Opened,
     OpenSession,
     SessionInfo,
@@ -47,7 +45,6 @@ from qi.contracts.session import (
     StartSession,
 )
 from qi.credentials import GUEST
-from qi.deciding import follow
 from qi.errors import Forbidden, Unauthenticated
 from qi.here import is_here
 from qi.home import Home
@@ -62,11 +59,6 @@ SWEEP_EVERY_S = 1.0
 STANDSTILL_S = 5.0
 """Between two sweeps lies no more, unless this process itself stood still."""
 TOKEN_DAYS = 30
-OWNER_ROLE = "admin"
-WORKER_PERMISSIONS = frozenset({"read", "publish.create"})
-"""What a worker may do whoever asked: that he might publish was decided when he asked."""
-ADDON_PERMISSIONS = frozenset({"session.identify", "log.record"})
-"""What every addon may: look up those who ask it, and record in its own streams what it declares so."""
 INTERACTIVE = frozenset({"desktop", "dcc"})
 STARTED = frozenset({"worker", "addon"})
 """Kinds of sessions that the studio itself starts."""
@@ -74,22 +66,6 @@ OLD_SESSIONS_DAYS = 7
 """How long an ended session's id stays tied to its token."""
 PRUNE_EVERY_S = 600.0
 CLAIMS_MOST = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A session, as it outlives this actor."""
-
-    info: SessionInfo
-    secret: str
-    """Digest of what it was admitted with."""
-    owner: bool = False
-    bundle: str = ""
-    addon: str = ""
-    child: str = ""
-    requests: tuple[str, ...] = ()
-    granted: tuple[str, ...] = ()
-    """What an addon declared that it needs."""
 
 
 class Sessions(Actor):
@@ -105,7 +81,7 @@ class Sessions(Actor):
 
     def setup(self) -> None:
         self._reader = open_reader(self._home)
-        self._known = Known({**users.FOLDS, **bundles.FOLDS})
+        self._log = LogOfPeople(self._reader)
         self._state = StateDb(self._home.state)
         self._sessions: dict[str, Kept] = {}
         self._beats: dict[str, float] = {}
@@ -162,7 +138,7 @@ class Sessions(Actor):
                 raise Unauthenticated("this log-in has expired")
             user = str(login["user"])
             return Admitted(
-                kind="cli", user=user, permissions=tuple(sorted(users.permissions(self._roles(user)))),
+                kind="cli", user=user, permissions=tuple(sorted(users.permissions(self._log.roles(user)))),
                 until=int(login["until"]),
             )  # fmt: skip
         kept = self._sessions.get(message.id)
@@ -186,7 +162,7 @@ class Sessions(Actor):
             user = kept.info.user
         info = SessionInfo(
             id=session, kind=message.kind, user=user, parent=message.parent, host=message.host, pid=message.pid,
-            opened_at=now(), bundle=self._bundle(message.bundle),
+            opened_at=now(), bundle=self._log.bundle(message.bundle),
         )  # fmt: skip
         self._keep(Kept(info, secret, owner))
         return self._current(session)
@@ -256,7 +232,7 @@ class Sessions(Actor):
         if kept.info.state == "detached":
             self._keep(replace(kept, info=replace(kept.info, state="open")))
         self._beats[self.caller.session] = time.monotonic()
-        return Heard(production=self._production())
+        return Heard(production=self._log.production())
 
     @handles(EndSession)
     def end(self, message: EndSession) -> Done:
@@ -308,21 +284,11 @@ class Sessions(Actor):
     @listens("qi.event.pointer.production.pointer.moved")
     def production_moved(self, _: bytes) -> None:
         """A session keeps the bundle it began with; it is told that a newer one is out."""
-        newer = self._production()
+        newer = self._log.production()
         told = self._bus.codec.encode(newer)
         for kept in self._sessions.values():
             if newer is not None and kept.info.bundle != newer.bundle and kept.info.kind not in STARTED:
                 self._bus.publish(f"qi.session.{kept.info.id}.bundle", told)
-
-    def _production(self) -> NewerBundle | None:
-        follow(self._known, self._reader)
-        pointer = self._known.get(Pointer, pointer_stream("production"))
-        bundle = self._known.get(Bundle, bundles.bundle_stream(pointer.bundle)) if pointer else None
-        if pointer is None or bundle is None:
-            return None
-        return NewerBundle(
-            bundle=bundle.id, name=bundle.name, digest=bundle.digest, by=pointer.moved_by, reason=pointer.reason
-        )  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
         return {"sessions": len(self._sessions)}
@@ -365,30 +331,7 @@ class Sessions(Actor):
 
     def _with_roles(self, kept: Kept) -> SessionInfo:
         """Roles as they are now: a role granted a moment ago counts at the next request."""
-        info = kept.info
-        roles = self._roles(info.user) if info.kind != "addon" else set()
-        if kept.owner:
-            roles.add(OWNER_ROLE)
-        permissions = users.permissions(roles) | frozenset(kept.granted)
-        if info.kind == "worker":
-            permissions |= WORKER_PERMISSIONS
-        if info.kind == "addon":
-            permissions |= ADDON_PERMISSIONS
-        return replace(
-            info, roles=tuple(sorted(roles)), permissions=tuple(sorted(permissions)), addon=kept.addon
-        )  # fmt: skip
-
-    def _bundle(self, wanted: str) -> str:
-        """Id of the bundle that a session begins with. Raises :class:`NotFound` for a name that leads nowhere."""
-        follow(self._known, self._reader)
-        if not wanted and self._known.get(Pointer, pointer_stream("production")) is None:
-            return ""  # a new home that has none yet
-        return find_known(self._known, wanted or "production").id
-
-    def _roles(self, user: str) -> set[str]:
-        follow(self._known, self._reader)
-        found = users.find_user(self._known, user)
-        return set(found.roles) if found is not None else set()
+        return kept.standing(self._log.roles(kept.info.user))
 
     def _end(self, session: str) -> None:
         ended = self._sessions.pop(session, None)
@@ -402,9 +345,3 @@ class Sessions(Actor):
                 self._keep(replace(child, info=replace(child.info, parent="", state="detached")), heard=False)
             else:
                 self._end(child.info.id)
-
-
-def digest_of(token: str) -> str:
-    """What is kept of a token. Tokens are random and long, so a plain digest tells nothing of them."""
-    return sha256(token.encode()).hexdigest()
-
