@@ -24,6 +24,7 @@ from events.ids import new_id
 from qi.app.demo import render
 from qi.contracts.bundles import CreateBundle, PromoteBundle
 from qi.contracts.db import AddNote, ChangeTask, ChangeVersion, CreateEntity, ListEntities, ListTasks, ListVersions
+from qi.contracts.jobs import GetJob, StartJob
 from qi.contracts.secrets import StoreSecret
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import PASSWORD, start_server
@@ -75,6 +76,10 @@ def _typed(page: Page) -> None:
     page.get_by_role("dialog").get_by_role("option").nth(2).wait_for()
 
 
+def _job(page: Page) -> None:
+    page.get_by_role("button", name="Sheet of seq010").click()
+
+
 STOPS = (
     Stop("login", "/", logged_in=False),
     Stop("home", f"/?project={PROJECT}"),
@@ -87,14 +92,32 @@ STOPS = (
     Stop("settings", "/settings?addon=media&scope=user"),
     Stop("bundles", "/bundles"),
     Stop("addons", "/addons"),
-    Stop("jobs", "/jobs"),
+    Stop("jobs", "/jobs", _job),
     Stop("mesh", "/mesh"),
     Stop("admin", "/admin"),
+    Stop("log", "/admin/log"),
     Stop("logs", "/admin/logs"),
     Stop("palette", "/", _typed),
     Stop("shot-light", SHOT, light=True),
     Stop("failed-light", "/publishes", _failed, light=True),
 )
+
+
+SHEETS = """
+from qi.addon import Addon
+from qi.jobs import job
+
+class Sheets(Addon):
+    @job("contact_sheet")
+    def contact_sheet(self, job):
+        shots = job.arguments["shots"]
+        job.steps(len(shots))
+        for shot in shots:
+            job.step(f"drew {shot}")
+        if not shots:
+            raise ValueError("there is nothing to draw")
+        return {"file": "sheets/today.pdf", "shots": len(shots)}
+"""
 
 
 def given(studio: RunningStudio, frames: Path) -> None:
@@ -126,6 +149,10 @@ def given(studio: RunningStudio, frames: Path) -> None:
     for path, value, why in (("media.review_crf", 14, "a better movie"), ("media.fps", 25.0, "television")):
         setting = Setting(path=path, value=value)
         ask(PatchSettings(scope="user", target="root", settings=(setting,), reason=why, command=new_id()))
+    for shots_of, title in ((["sh0100", "sh0110", "sh0120"], "Sheet of seq010"), ([], "Sheet of seq020")):
+        command = new_id()
+        ask(StartJob(addon="sheets", kind="contact_sheet", arguments={"shots": shots_of}, title=title, command=command))
+        studio.wait_for(lambda job=command: ask(GetJob(id=job)).ended_at or None, "the job")
     ask(CreateBundle(name="winter", reason="for the winter shoot", command=new_id()))
     ask(PromoteBundle(bundle="winter", pointer="staging", reason="everybody please try it", command=new_id()))
 
@@ -189,7 +216,11 @@ def main() -> None:
         frames = Path(folder, "frames")
         render(frames, Console(stderr=True))
         os.environ["QI_TOUR_FRAMES"] = str(frames)
-        with start_studio(Path(folder, "lighthouse")) as studio:
+        sheets = Path(folder, "addons", "sheets")
+        sheets.mkdir(parents=True)
+        (sheets / "addon.toml").write_text('name = "sheets"\nversion = "1.2.0"\ntitle = "Contact sheets"\n')
+        (sheets / "addon.py").write_text(SHEETS)
+        with start_studio(Path(folder, "lighthouse"), environment={"QI_ADDON_PATHS": str(sheets.parent)}) as studio:
             people = {"root": "admin", "ada": "artist", "kim": "artist", "lin": "lead"}
             with start_server(studio, people) as server, sync_playwright() as driver:
                 given(studio, frames)

@@ -6,10 +6,10 @@ import logging
 import random
 import threading
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from qi.app import front, tls
+from qi.app import front
+from qi.app.certificates import certificate_for
 from qi.app.front import LOOPBACK, Doorway, Front
 from qi.app.launch import LaunchConfig
 from qi.errors import Invalid, QiError, Unavailable
@@ -99,10 +99,7 @@ class Beside:
     def _started(self) -> Front:
         config, certificate = self._config, None
         if self._host not in LOOPBACK:
-            if config.tls_cert or config.tls_key:
-                certificate = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or ""))
-            else:
-                certificate = tls.made(self._home, self._host, "server")
+            certificate = certificate_for(config, self._home, self._host, "server")
         doorway = Doorway(self._address, certificate, config.allow, config.names)
         try:
             return front.start(self._home, doorway)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from qi.app.certificates import Certificate
 from qi.app.keys import Reached, new_keys
-from qi.app.tls import Certificate
 from qi.errors import QiError, Unavailable
 from qi.least import least_environment
 

@@ -14,12 +14,13 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import psutil
 
-from qi.app.tls import Certificate
+from qi.app.certificates import Certificate
 from qi.errors import QiError, Unavailable, from_reply
 from qi.home import Home, write_private
 
@@ -28,6 +29,8 @@ log = logging.getLogger("qi.front")
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 15.0
 ASK_LIMIT_S = 5.0
+USUAL_PORTS = range(20_000, 30_000)
+"""Below those from which systems take one for a connection that goes out."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -190,7 +193,13 @@ def front_of(home: Home) -> Iterator[Front]:
     if file is not None and Front(file).answers():
         yield Front(file)
         return
-    front = start(home)
+    # What a browser remembers of a page, its theme for one, it remembers of a port.
+    port = USUAL_PORTS[zlib.crc32(str(home.root).encode()) % len(USUAL_PORTS)]
+    try:
+        front = start(home, Doorway(f"127.0.0.1:{port}"))
+    except Unavailable as error:
+        log.info("%s: another port is taken", error.message)
+        front = start(home)
     try:
         yield front
     finally:

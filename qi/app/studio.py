@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
@@ -49,8 +48,8 @@ from actors.windows import Windows
 from events.ids import new_id
 from qi import context
 from qi.actor import Actor
-from qi.app import tls
 from qi.app.broker import Broker, Listen, Refused
+from qi.app.certificates import certificate_for
 from qi.app.given_broker import GivenBroker
 from qi.app.launch import LaunchConfig
 from qi.bus import Bus, Credentials
@@ -238,10 +237,7 @@ class Studio:
             )
         host, _, port = config.listen.rpartition(":")
         host = host.strip("[]")
-        if config.tls_cert or config.tls_key:
-            certificate = tls.given(Path(config.tls_cert or ""), Path(config.tls_key or ""))
-        else:
-            certificate = tls.made(self.home, host)
+        certificate = certificate_for(config, self.home, host, "broker")
         log.info("other machines join with --connect tls://HOST:%s --connect-ca %s", port, certificate.authority)
         return Broker(Listen(host, int(port), certificate), self._refused)
 

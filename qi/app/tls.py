@@ -1,4 +1,4 @@
-"""The certificate of a broker that other machines may reach: the studio's own, or one made here. Any thread.
+"""Making a certificate for what other machines may reach. Any thread.
 
 Qi makes an authority once for each home, whose file is given to the other machines, and with every start a certificate
 for the names and addresses that this machine has then.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psutil
 from cryptography import x509
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from qi.app.certificates import Certificate
 from qi.errors import Invalid
 from qi.home import Home, write_private
 
@@ -26,26 +25,7 @@ CERTIFICATE_DAYS = 397
 """The longest that today's verifiers accept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """PEM files."""
-
-    file: Path
-    key: Path
-    authority: Path
-    """What a client trusts it by: this file is no secret."""
-
-
-def given(file: Path, key: Path) -> Certificate:
-    """The studio's own certificate. Raises :class:`Invalid` when it cannot be used."""
-    for path in (file, key):
-        if not path.is_file():
-            raise Invalid(f"{path} is not there", remedy="--tls-cert and --tls-key name two PEM files")
-    # A chain ends with what it is trusted by, as far as it is not known everywhere.
-    return Certificate(file, key, file)
-
-
-def made(home: Home, host: str, name: str = "broker") -> Certificate:
+def made(home: Home, host: str, name: str) -> Certificate:
     """A certificate for this machine as it is now, by the authority of `home`. `host` is where it listens; each
     that listens has files of its own, called `name`."""
     authority_key, authority = _authority(home)

@@ -63,6 +63,7 @@ customElements.define("panels-dailies", class extends Weather {});
 TAP = """
 from qi.actor import handles
 from qi.addon import Addon
+from qi.jobs import job
 from qi.messages import Request, message
 
 @message
@@ -78,6 +79,12 @@ class Panels(Addon):
     def tap(self, _: Tap) -> Tapped:
         self.note("The barometer was tapped")
         return Tapped(text=f"It rises, {self.caller.user}")
+
+    @job("read_off")
+    def read_off(self, job):
+        job.steps(1)
+        job.step("looked")
+        return {"rises": job.arguments["by"] * 2}
 """
 SETTINGS = """
 from qi.settings import Named, SettingsModel, setting

@@ -18,9 +18,10 @@ from events.ids import new_id
 from qi.addon_package import pack
 from qi.app import front
 from qi.app.front import ServerFile
+from qi.contracts.addons import ListAddons
 from qi.contracts.auth import EndLogins
-from qi.contracts.bundles import CreateBundle, EditBundle, GetBundle
-from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities
+from qi.contracts.bundles import ArchiveBundle, CreateBundle, EditBundle, GetBundle, PinBundle
+from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities, RegisterVersion
 from qi.contracts.folders import MakeFolders
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import NotFound
@@ -32,8 +33,8 @@ pytestmark = pytest.mark.xdist_group("ui")
 LIMIT_MS = 15_000
 THROWN = "the barometer fell down"
 PAGES = [
-    "/", "/publish", "/publishes", "/history?at=9", "/settings?addon=panels", "/bundles", "/addons", "/mesh", "/admin",
-    "/admin/logs",
+    "/", "/publish", "/publishes", "/history?at=9", "/settings?addon=panels", "/bundles", "/addons", "/jobs", "/mesh",
+    "/admin", "/admin/log", "/admin/logs",
 ]  # fmt: skip
 CRF = '[data-setting="media.review_crf"]'
 GRAVE = ("serious", "critical")
@@ -105,7 +106,14 @@ def test_an_artist_sees_no_page_and_no_button_that_is_not_theirs(window: Callabl
     page = window("ada").go("/bundles")
     expect(page.locator("[data-pointer=production]")).to_be_visible()
     expect(page.get_by_role("button", name="Revert production")).to_have_count(0)
+    expect(page.get_by_role("button", name="Ask for a check before production")).to_have_count(0)
     expect(page.get_by_role("link", name="Admin")).to_have_count(0)
+    page.get_by_role("button", name="base", exact=True).click()
+    expect(page.get_by_role("region", name="What it holds")).to_contain_text("local")
+    expect(page.get_by_role("button", name=re.compile("Pin…|Edit…|Delete…|Freeze|Check"))).to_have_count(0)
+    page.goto(page.url.partition("/bundles")[0] + "/admin/log")
+    expect(page.get_by_role("table", name="Events by type")).to_contain_text("bundle.created")
+    expect(page.get_by_role("heading", name="Back up")).to_have_count(0)
 
 
 def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_decided(
@@ -251,6 +259,28 @@ def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keybo
     assert one.page.evaluate(LARGEST) > 300_000 > first_paint
     assert [said for said in one.complaints if THROWN not in said] == []
 
+    # With a bundle whose addon has another schema, a value does not count: it is listed, and told before a freeze.
+    found = studio.bus.request(ListAddons()).addons
+    file = Path(next(addon.folder for addon in found if addon.name == "panels")) / "settings.py"
+    source, name = file.read_text("utf-8"), f"narrow {new_id()[-8:]}"
+    file.write_text(source.replace("int | list[int]", "int"), "utf-8")
+    try:
+        studio.bus.request(CreateBundle(name=name, dev=True, reason="one limit", command=new_id()))
+        page.goto(page.url.partition("/settings")[0] + f"/settings?addon=panels&bundle={name}")
+        page.get_by_role("button", name="1 does not count").click()
+        row = dialog.get_by_role("row").filter(has_text="panels.limit")
+        expect(row).to_contain_text(shot.project)
+        row.get_by_role("link").click()
+        expect(page.get_by_role("combobox", name="Project", exact=True)).to_have_value(shot.project)
+        expect(limit).to_be_in_viewport()
+        page.goto(page.url.partition("/settings")[0] + f"/bundles?bundle={name}")
+        page.get_by_role("button", name="Freeze").click()
+        expect(dialog).to_contain_text("panels.limit = [1,2]")
+        dialog.get_by_role("button", name="Freeze").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("would get lost")
+    finally:
+        file.write_text(source, "utf-8")
+
 
 def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
     window: Callable[..., Any], studio: RunningStudio
@@ -268,7 +298,9 @@ def test_a_log_in_that_ends_asks_for_another_and_keeps_what_was_typed(
     expect(page.locator(CRF)).to_have_attribute("data-status", "overridden")
 
 
-def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., Any], studio: RunningStudio) -> None:
+def test_a_bundle_is_promoted_and_reverted_pinned_and_unpinned_gated_and_deleted(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+) -> None:
     name = f"next {new_id()[-8:]}"
     page = window("root").go("/bundles")
     studio.bus.request(CreateBundle(name=name, reason="to try it", command=new_id()))
@@ -286,6 +318,41 @@ def test_a_bundle_is_promoted_with_a_reason_and_reverted(window: Callable[..., A
     page.keyboard.press("Escape")  # closes what is open beside the board, and leads back to its row
     expect(page.get_by_role("button", name="Close the bundle")).to_have_count(0)
     expect(page.get_by_role("button", name=name)).to_be_focused()
+
+    def told(verb: str) -> None:
+        page.get_by_label("Why").fill("it was asked for")
+        page.get_by_role("dialog").get_by_role("button", name=verb).click()
+
+    page.get_by_role("button", name="Ask for a check before staging").click()
+    told("Ask for checks")
+    expect(page.locator("[data-pointer=staging]")).to_contain_text("only checked bundles")
+    page.get_by_role("button", name="Drop the gate of staging").click()
+    told("Drop it")
+    expect(page.locator("[data-pointer=staging]")).not_to_contain_text("only checked bundles")
+
+    page.get_by_role("button", name="Pin…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Project").select_option(shot.project)
+    dialog.get_by_label("Only this sequence").fill("no such shot")
+    expect(dialog).to_contain_text(f"Nothing in {shot.project} is called that.")
+    told("Pin it")
+    expect(dialog.get_by_role("alert")).to_contain_text("There is no 'no such shot'")
+    dialog.get_by_label("Only this sequence").fill(shot.entity)
+    expect(dialog).to_contain_text("It uses production now.")
+    dialog.get_by_role("button", name="Pin it").click()
+    expect(dialog).to_be_hidden()
+    label = f"{shot.project}/{shot.entity}"
+    pins = page.get_by_role("table", name="Pins").first
+    expect(pins.get_by_role("row").filter(has_text=label)).to_contain_text(name)
+    (pin,) = studio.bus.request(GetBundle(bundle=name)).pinned_by
+    unpin = PinBundle(of=pin.of, target=pin.target, label=pin.label, reason="elsewhere", command=new_id())
+    studio.bus.request(unpin)
+    expect(page.get_by_role("link", name=label)).to_have_count(0)
+
+    studio.bus.request(ArchiveBundle(bundle=name, reason="nobody needs it", command=new_id()))
+    page.get_by_role("button", name="Delete…").click()
+    told("Delete")
+    expect(page.get_by_role("button", name=name)).to_have_count(0)
 
 
 def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is_told(
@@ -308,6 +375,20 @@ def test_an_addon_is_disabled_in_a_dev_bundle_and_what_somebody_did_meanwhile_is
     assert "local" in pinned
     assert not pinned & {"media", "panels"}
 
+    page.goto(page.url.partition("/addons")[0] + f"/bundles?bundle={name}")
+    page.get_by_role("button", name="Edit…").click()
+    dialog.get_by_label("media", exact=True).check()
+    dialog.get_by_role("button", name="Add a variable").click()
+    page.keyboard.type("OCIO")
+    page.keyboard.press("Tab")
+    page.keyboard.type("/studio/aces.ocio")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("region", name="What it holds")).to_contain_text("/studio/aces.ocio")
+    made = studio.bus.request(GetBundle(bundle=name))
+    assert made.environment == {"OCIO": "/studio/aces.ocio"}
+    assert {"local", "media"} <= {addon.name for addon in made.addons}
+
 
 def test_a_package_is_installed_and_removed(window: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "extra").mkdir()
@@ -323,8 +404,8 @@ def test_a_package_is_installed_and_removed(window: Callable[..., Any], tmp_path
     expect(page.get_by_role("button", name="Remove extra 1.0.0")).to_have_count(0)
 
 
-def test_the_whole_log_is_searched_and_exported_and_shown_as_it_was(
-    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+def test_the_whole_log_is_searched_exported_shown_as_it_was_and_backed_up(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot, tmp_path: Path
 ) -> None:
     reason = f"because {new_id()}"
 
@@ -359,6 +440,20 @@ def test_the_whole_log_is_searched_and_exported_and_shown_as_it_was(
     page.get_by_role("button", name=re.compile("Where media.review_crf")).click()
     expect(page.get_by_role("listitem").filter(has_text="default")).to_contain_text("18")
 
+    page.goto(page.url.partition("/history")[0] + "/admin/log")
+    counted = page.get_by_role("table", name="Events by type").get_by_role("row").filter(has_text="settings.changed")
+    before = int(counted.get_by_role("cell").nth(1).inner_text())
+    changed(34)
+    expect(counted.get_by_role("cell").nth(1)).to_have_text(str(before + 1))
+    page.get_by_role("button", name="Verify chain").click()
+    expect(page.get_by_text("Chain holds")).to_be_visible()
+    for _ in range(2):
+        page.get_by_label("New file on the studio's machine").fill(str(tmp_path / "copy.db"))
+        page.get_by_role("button", name="Back up").click()
+        expect(page.get_by_text("copied and proved").or_(page.get_by_role("alert"))).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("exists already")
+    assert (tmp_path / "copy.db").stat().st_size
+
 
 def test_a_log_file_is_followed_until_somebody_scrolls_up(window: Callable[..., Any], studio: RunningStudio) -> None:
     path = studio.home.logs / "desktop.jsonl"
@@ -387,6 +482,17 @@ def test_a_log_file_is_followed_until_somebody_scrolls_up(window: Callable[..., 
     expect(lines.get_by_text("and another")).to_be_visible()
     page.get_by_label("Level").select_option("error")
     expect(page.get_by_test_id("lines")).to_contain_text("2 lines, all")
+
+
+def given_version_like(studio: RunningStudio, shot: Shot, product: str) -> None:
+    """A version that the tracker knows of, with the files of the shot's one publish."""
+    (planned,) = studio.events(type="publish.planned", entity=f"{shot.project}/{shot.entity}")
+    studio.bus.request(
+        RegisterVersion(
+            project=shot.project, entity=shot.entity, task=shot.task, product=product, number=1, path="/elsewhere",
+            publish=planned.stream.partition("-")[2], key=new_id(), plan=planned.data["plan"], command=new_id(),
+        )
+    )  # fmt: skip
 
 
 def test_dropped_frames_are_published_and_their_history_is_read(
@@ -419,13 +525,28 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     page.keyboard.press("Escape")
     page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
+    page.get_by_role("button", name="Files of plate v001").click()
+    unfolded = page.get_by_role("group", name="Files and links of plate v001")
+    expect(unfolded).to_contain_text(re.compile(r"/plate/v001.*3 files", re.DOTALL))
+    unfolded.get_by_role("button", name="Every file…").click()
+    expect(unfolded.get_by_role("grid").get_by_role("row").first).to_contain_text("1001.exr")
+    given_version_like(studio, shot, "comp")
+    unfolded.get_by_role("button", name="Say what plate v001 was made from").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Version").select_option("comp v001")
+    dialog.get_by_role("button", name="Add it").click()
+    unfolded.get_by_role("link", name="comp v001").click()
+    expect(page.get_by_label("Used by").get_by_role("link", name="plate v001")).to_be_visible()
+    page.get_by_role("button", name="Make folders").click()
+    expect(page.get_by_role("list", name="Folders that were made")).to_contain_text(f"{shot.entity}/work")
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Review plate v001").click()
     player = page.get_by_role("dialog", name="plate v001")
     seen = "(movie) => movie.readyState > 1 || new Promise((seen) => (movie.oncanplay = seen))"
     player.locator("video").evaluate(seen)
     page.keyboard.press("Escape")
     expect(player).to_have_count(0)
-    page.get_by_role("link", name="plate v001").click()
+    page.get_by_role("cell", name="plate v001", exact=True).get_by_role("link").click()
     run.get_by_role("link", name="Its events").click()
     page.get_by_role("button", name=re.compile("publish.registered")).first.click()
     causes = page.get_by_role("region", name="What the event says").get_by_role("listitem")
@@ -488,6 +609,9 @@ def test_the_palette_answers_at_once_with_what_it_knows_then_with_what_the_studi
     page.get_by_placeholder("Go to, do, find…").fill("palette kn")
     expect(option).to_be_visible()
     assert any(known.project in text for text in page.evaluate(AT_ONCE, "palette known"))
+    page.get_by_placeholder("Go to, do, find…").fill("media.thumb")
+    expect(page.get_by_role("option", name=re.compile("^media.thumb"))).to_be_visible()  # the schemas have come
+    page.get_by_placeholder("Go to, do, find…").fill("")
     assert page.evaluate(AT_ONCE, "media.thumb")[0].startswith("media.thumb")
     page.get_by_placeholder("Go to, do, find…").fill("sh7700")
     page.get_by_role("option", name="sh7700").click()
@@ -520,6 +644,20 @@ def test_the_palette_runs_an_addons_command_and_opens_its_window(window: Callabl
     radar = opened.value
     expect(radar.locator("panels-dailies")).to_have_text("panels-dailies: true, dark, root")
     expect(radar.get_by_role("navigation", name="Pages")).to_have_count(0)
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("start a job")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Start a job")
+    dialog.get_by_role("combobox", name=re.compile("^Addon")).select_option("panels")
+    expect(dialog.get_by_role("combobox", name="Job")).to_have_value("read_off")
+    arguments = dialog.get_by_role("textbox", name="Arguments")
+    arguments.fill('["by"]')
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("must be a JSON object")
+    arguments.fill('{"by": 4}')
+    dialog.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="read_off of panels", exact=True).click()
+    expect(page.get_by_role("table", name="Jobs")).to_contain_text('"rises": 8')
 
 
 def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], studio: RunningStudio) -> None:
@@ -534,11 +672,13 @@ def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], stud
     page.get_by_role("button", name="folders", exact=True).click()
     topics = page.get_by_role("table", name="Topics of folders").get_by_role("row")
     expect(topics.filter(has_text="mesh.ping")).to_be_visible()
+    row = topics.filter(has_text="folder.make")
+    before = int(row.get_by_role("cell").nth(1).inner_text()) if row.count() else 0
     for _ in range(7):
         with pytest.raises(NotFound):
             studio.bus.request(MakeFolders(project="none such"))
-    cells = topics.filter(has_text="folder.make").get_by_role("cell")
-    expect(cells.nth(1)).to_have_text("7", timeout=LIMIT_MS)
+    cells = row.get_by_role("cell")
+    expect(cells.nth(1)).to_have_text(str(before + 7), timeout=LIMIT_MS)
     expect(cells.nth(3)).to_have_text(re.compile(r"^\d+(\.\d\d)?$"))
     expect(page.locator("[data-waiting=folders]")).to_have_text(re.compile(r"^\d+ \([1-9]\d*\)$"))
 

@@ -151,7 +151,8 @@ def gist(event: Event) -> str:
     if event.type == "publish.steps_recorded":
         steps = data["steps"]
         failed = [step["plugin"] for step in steps if step["outcome"] == "failed"]
-        return f"{len(steps)} steps" + (f", failed: {', '.join(failed)}" if failed else "")
+        many = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+        return many + (f", failed: {', '.join(failed)}" if failed else "")
     parts = []
     for key in (
         "name",

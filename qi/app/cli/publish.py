@@ -175,7 +175,9 @@ def print_publish(info: PublishInfo) -> None:
     if info.made_good_by and info.made_good_by != info.publish:
         console.print(f"  made good by {info.made_good_by}", markup=False)
     if info.error:
-        console.print(f"  {info.error.step}: {info.error.message}", markup=False, style="red")
+        # Many a plugin's message ends with what to do, which stands below.
+        wrong = info.error.message.removesuffix(info.error.remedy).rstrip()
+        console.print(f"  {info.error.step}: {wrong}", markup=False, style="red")
         if info.error.remedy:
             console.print(f"  → {info.error.remedy}", markup=False)
     for offer in info.offers:

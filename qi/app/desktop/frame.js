@@ -18,6 +18,12 @@
   }
   window.dispatchEvent(new CustomEvent("qi:desktop"))
 
+  // WebKit selects the page's words while the window is moved.
+  root.addEventListener("selectstart", (event) => {
+    const at = event.target instanceof Element ? event.target : event.target.parentElement
+    if (at?.closest(".pywebview-drag-region")) event.preventDefault()
+  })
+
   const edges = { n: "ns", s: "ns", e: "ew", w: "ew", ne: "nesw", sw: "nesw", nw: "nwse", se: "nwse" }
   const thick = 5
   for (const [edge, cursor] of Object.entries(edges)) {

@@ -12,6 +12,26 @@ from qi.app.desktop.tray import ACCENT, ALARM, ICON_PIXELS, PAPER, Item, apart
 log = logging.getLogger("qi.desktop")
 
 DARK = "#1f2430"
+ICONS_KEPT_BY = "org.kde.StatusNotifierWatcher"
+"""Name on the session's bus of what shows icons, on whichever desktop."""
+ANSWER_LIMIT_MS = 2_000
+
+
+def shows_icons() -> bool:
+    """Whether a desktop with GTK has a place for icons: pystray draws one also where nobody will see it."""
+    from gi.repository import Gio, GLib
+
+    try:
+        bus = Gio.bus_get_sync(Gio.BusType.SESSION, None)
+        asked = GLib.Variant("(s)", (ICONS_KEPT_BY,))
+        there = bus.call_sync(
+            "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", asked, None,
+            Gio.DBusCallFlags.NONE, ANSWER_LIMIT_MS, None,
+        )  # fmt: skip
+    except GLib.Error as error:
+        log.info("no tray: the session's bus does not answer: %s", error)
+        return False
+    return bool(there.unpack()[0])
 
 
 class PystrayTray:

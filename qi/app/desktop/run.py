@@ -51,8 +51,9 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
         except Unavailable as error:
             with session(config, acts=True), front_of(home) as front:
                 link = front.link(path)
-                say(f"{error.message}; the browser shows it: {link}")
-                webbrowser.open(link)
+                say(f"{error.message}; the browser shows it until Ctrl+C: {link}")
+                if not webbrowser.open(link):
+                    say("there is no browser either: the link is good once, within a minute, on this machine")
                 front.wait()
             return
         lock = FileLock(home.root / "desktop.lock")

@@ -166,7 +166,7 @@ class Screen:
     def _bring_back(self, name: str) -> None:
         """Where it was there may be no screen any more; before the toolkit ran nobody knew."""
         window, screens = self._found(name).window, _screens()
-        place = Place(int(window.x), int(window.y), int(window.width), int(window.height))
+        place = self._place_of(window)
         if screens and not is_seen(place, screens):
             first = screens[0]
             window.move(
@@ -181,7 +181,14 @@ class Screen:
 
     def _keep_place(self, name: str, window: webview.Window) -> None:
         with contextlib.suppress(Exception):  # a window that is going tells no place any more
-            self._places.keep(name, Place(int(window.x), int(window.y), int(window.width), int(window.height)))
+            self._places.keep(name, self._place_of(window))
+
+    def _place_of(self, window: webview.Window) -> Place:
+        """Any thread, the one that shows included: there pywebview would wait for that very thread with GTK."""
+        if self._backend.toolkit == "gtk" and threading.current_thread() is threading.main_thread():
+            native: Any = window.native
+            return Place(*native.get_position(), *native.get_size())
+        return Place(int(window.x), int(window.y), int(window.width), int(window.height))
 
     def _found(self, name: str) -> Shown:
         with self._lock:

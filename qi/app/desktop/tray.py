@@ -70,9 +70,9 @@ def tray_for(backend: Backend, activated: Callable[[], None]) -> Tray:
     if backend.toolkit == "qt":
         tray: Tray = QtTray(activated)
     elif importlib.util.find_spec("pystray"):
-        from qi.app.desktop.other_tray import PystrayTray
+        from qi.app.desktop.other_tray import PystrayTray, shows_icons
 
-        tray = PystrayTray(activated)
+        tray = PystrayTray(activated) if backend.toolkit != "gtk" or shows_icons() else NoTray()
     else:
         log.info("no tray: %s shows the windows, and pystray is not installed", backend.toolkit)
         return NoTray()

@@ -14,7 +14,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -26,6 +28,7 @@ from qi.app import front
 from qi.app.desktop import tray
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.other_tray import PystrayTray
+from qi.app.desktop.places import Place, Places
 from qi.contracts.applications import Launch
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
 from qi.home import Home
@@ -208,9 +211,21 @@ def test_where_there_is_no_tray_a_window_is_never_hidden(studio: RunningStudio, 
     with desktop(studio.home.root, tmp_path / "log") as (process, _):
         eventually(lambda: studio.bus.request(ListWindows()).windows, LIMIT_S, "the window")
         assert is_shown(studio)
+        # What the page keeps in the window's storage is kept for this port: it is the same with every start.
+        assert urlsplit(front.find(studio.home).url).port in front.USUAL_PORTS
         studio.bus.request(CloseWindow(name="main"))
         # Nobody could bring it back: closing it is quitting.
         assert process.wait(LIMIT_S) == 0
+
+
+def test_with_gtk_the_thread_that_shows_reads_a_windows_place_off_the_window_itself(tmp_path: Path) -> None:
+    """Asked there, pywebview would wait for the very thread that asks."""
+    from qi.app.desktop.screen import Screen
+
+    native = SimpleNamespace(get_position=lambda: (1, 2), get_size=lambda: (800, 600))
+    screen = Screen(Backend("gtk"), tmp_path, "s", str, closing=lambda _: True)
+    screen._keep_place("main", SimpleNamespace(native=native))  # type: ignore[arg-type]
+    assert Places(tmp_path / "windows.json").of("main", [Place(0, 0, 1440, 900)]) == Place(1, 2, 800, 600)
 
 
 def test_elsewhere_than_with_qt_the_tray_is_pystrays_where_that_has_menus(monkeypatch: pytest.MonkeyPatch) -> None:
