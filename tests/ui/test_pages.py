@@ -315,6 +315,10 @@ def test_a_bundle_is_promoted_and_reverted_pinned_and_unpinned_gated_and_deleted
     page.get_by_role("dialog").get_by_role("button", name="Revert").click()
     expect(production).not_to_contain_text(name)
     expect(production).to_contain_text("held")
+    page.keyboard.press("Escape")  # closes what is open beside the board, and leads back to its row
+    expect(page.get_by_role("button", name="Close the bundle")).to_have_count(0)
+    expect(page.get_by_role("button", name=name)).to_be_focused()
+    page.keyboard.press("Enter")
 
     def told(verb: str) -> None:
         page.get_by_label("Why").fill("it was asked for")

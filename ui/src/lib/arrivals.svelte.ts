@@ -2,7 +2,7 @@ import { tick } from 'svelte';
 
 /** A slow answer of the studio's own holds nothing else back for longer. */
 const LONGEST_MS = 1_500;
-/** One that may come from a tracker elsewhere: nobody waits for that. */
+/** One that may come from a tracker elsewhere, once it was asked: nobody waits for that. */
 export const TRACKER_MS = 400;
 
 /** What a page asks for first. Until it is there nothing of the page is shown, so that nothing on it moves. */
@@ -24,22 +24,19 @@ class Arrivals {
 		if (this.#waiting === 0) this.open = false;
 	}
 
-	/** Call what it answers when the wait is over; once counts, more do no harm. It is over after `longest` ms anyway. */
-	wait(longest = LONGEST_MS): () => void {
+	/** Call what it answers when the wait is over; once counts, more do no harm. */
+	wait(): () => void {
 		let over = false;
 		this.#waiting += 1;
-		const done = () => {
+		return () => {
 			if (over) return;
 			over = true;
-			clearTimeout(late);
 			// What is made of the answer may have something to wait for itself.
 			void tick().then(() => {
 				this.#waiting -= 1;
 				this.made();
 			});
 		};
-		const late = setTimeout(done, longest);
-		return done;
 	}
 }
 

@@ -16,12 +16,14 @@ export class Live<T> {
 	#load: () => Promise<T>;
 	#run = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
-	#arrived: () => void;
+	#arrived = arrivals.wait();
+	/** It may be asked of a tracker elsewhere. */
+	#far: boolean;
 
 	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
 	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
 		this.#load = load;
-		this.#arrived = arrivals.wait(categories.includes('tracker') ? TRACKER_MS : undefined);
+		this.#far = categories.includes('tracker');
 		$effect(() => {
 			// Every time the wire comes up, for nobody knows what was missed.
 			if (qi.opens > 0) void this.refresh();
@@ -55,6 +57,7 @@ export class Live<T> {
 	async refresh() {
 		const run = ++this.#run;
 		this.loading = true;
+		if (this.#far) setTimeout(this.#arrived, TRACKER_MS);
 		try {
 			const data = await this.#load();
 			if (run !== this.#run) return; // a later answer is there already
