@@ -152,7 +152,7 @@ def given(studio: RunningStudio, frames: Path) -> None:
     for shots_of, title in ((["sh0100", "sh0110", "sh0120"], "Sheet of seq010"), ([], "Sheet of seq020")):
         command = new_id()
         ask(StartJob(addon="sheets", kind="contact_sheet", arguments={"shots": shots_of}, title=title, command=command))
-        studio.wait_for(lambda job=command: ask(GetJob(id=job)).ended_at or None, "the job")
+        studio.wait_for(lambda job=command: ask(GetJob(id=job)).ended_at or None, "qi.feed.job.>")
     ask(CreateBundle(name="winter", reason="for the winter shoot", command=new_id()))
     ask(PromoteBundle(bundle="winter", pointer="staging", reason="everybody please try it", command=new_id()))
 
