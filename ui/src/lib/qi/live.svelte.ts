@@ -44,14 +44,11 @@ export class Live<T> {
 	}
 
 	/** Several facts of one decision are one refresh; of a stream of them there are four a second. */
-	soon() {
-		this.#timer ??= setTimeout(
-			() => {
-				this.#timer = undefined;
-				void this.refresh();
-			},
-			Date.now() - this.asOf < 1_000 ? 250 : 60
-		);
+	soon(ms = Date.now() - this.asOf < 1_000 ? 250 : 60) {
+		this.#timer ??= setTimeout(() => {
+			this.#timer = undefined;
+			void this.refresh();
+		}, ms);
 	}
 
 	async refresh() {
