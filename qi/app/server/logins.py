@@ -55,6 +55,10 @@ class Kept:
     refresh: str
     """Digest of the refresh token of now."""
     until: float
+    before: str = ""
+    """Digest of the refresh token before."""
+    changed: float = 0.0
+    """When that was changed; it is good for a moment more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -103,8 +107,8 @@ class Logins:
         """Whoever can read it from the home's owner-only file is the owner."""
         self._logins: dict[str, Login] = {}
         self._kept: dict[str, Kept] = self._read()
-        self._before: dict[str, tuple[str, float, str]] = {}
-        """Log-in → digest of its refresh token before, until when that is good, and the token of now."""
+        self._current: dict[str, str] = {}
+        """Log-in → its refresh token of now, as far as this process made it."""
         self._codes: dict[str, tuple[float, str]] = {}
         self._reviving: dict[str, asyncio.Future[Login]] = {}
 
@@ -135,12 +139,16 @@ class Logins:
         kept, digest, now = self._kept.get(id_), _digest(refresh), time.time()
         if kept is None or kept.until < now:
             raise Unauthenticated("nobody is logged in here any more", remedy="log in again")
-        before, until, current = self._before.get(id_, ("", 0.0, ""))
-        if secrets.compare_digest(digest, kept.refresh):
-            current = f"{id_}.{secrets.token_urlsafe(32)}"
-            self._before[id_] = (digest, now + GRACE_S, current)
-            self._keep(replace(kept, refresh=_digest(current), until=now + REFRESH_S))
-        elif not (secrets.compare_digest(digest, before) and now < until):
+        is_before = secrets.compare_digest(digest, kept.before) and now < kept.changed + GRACE_S
+        # A server that died may have changed the token and not said so: then the one before is changed again.
+        if secrets.compare_digest(digest, kept.refresh) or (is_before and id_ not in self._current):
+            self._current[id_] = current = f"{id_}.{secrets.token_urlsafe(32)}"
+            self._keep(
+                replace(kept, refresh=_digest(current), until=now + REFRESH_S, before=digest, changed=now)
+            )
+        elif is_before:
+            current = self._current[id_]
+        else:
             log.warning("a refresh token of '%s' was used twice: its log-in ends", kept.user)
             await self.end(id_, "the log-in was used from two places, so it was ended")
             raise Unauthenticated("the log-in was used from two places, so it was ended", remedy="log in again")
@@ -183,7 +191,7 @@ class Logins:
     async def end(self, id_: str, why: str) -> None:
         """Forget a log-in: its tokens open nothing any more, its sockets close."""
         kept = self._kept.pop(id_, None)
-        self._before.pop(id_, None)
+        self._current.pop(id_, None)
         self._write()
         login = self._logins.pop(id_, None)
         if login is not None:

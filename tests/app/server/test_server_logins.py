@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+from pathlib import Path
+
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from events.ids import new_id
+from qi.app.server.logins import Logins
 from qi.contracts.auth import EndLogins
 from qi.contracts.session import ListSessions
+from qi.errors import Unauthenticated
+from qi.home import Home
 from qi.testing.mesh import eventually
-from qi.testing.server import RunningServer
+from qi.testing.server import PASSWORD, RunningServer
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -42,6 +49,28 @@ def test_a_refresh_token_is_good_once_and_a_stolen_one_ends_the_log_in(server: R
         # The one before the last may come from a second window at the same moment; an older one may not.
         assert thief.http.post("/auth/refresh", headers={"cookie": f"qi_refresh={first}"}).status_code == 401
         assert ada.http.post("/auth/refresh").status_code == 401
+
+
+def test_a_refresh_token_that_a_dying_server_changed_without_saying_so_is_changed_again(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    shutil.copy2(server.studio.home.connection_file, home.connection_file)
+
+    async def one_after_the_other() -> None:
+        died = Logins(home)
+        entered = await died.by_password("ada", PASSWORD, "")
+        lost = await died.by_refresh(entered.refresh, "")
+        await died.close()
+        began = Logins(home)
+        again = await began.by_refresh(entered.refresh, "")
+        assert again.refresh not in (entered.refresh, lost.refresh)
+        assert (await began.by_refresh(entered.refresh, "")).refresh == again.refresh
+        with pytest.raises(Unauthenticated, match="two places"):
+            await began.by_refresh(lost.refresh, "")
+        await began.close()
+
+    asyncio.run(one_after_the_other())
 
 
 def test_a_code_opens_one_window_once(server: RunningServer) -> None:
