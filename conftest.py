@@ -4,6 +4,8 @@ stay in one process. Whatever a test starts finds its modules compiled."""
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -12,7 +14,13 @@ import pytest
 
 def pytest_configure(config: pytest.Config) -> None:
     """A run starts several hundred Pythons, each of which would compile a thousand modules where the environment keeps
-    it from writing them beside their sources. An installation has them compiled."""
+    it from writing them beside their sources. An installation has them compiled.
+
+    A shell that starts a run in the background has SIGINT ignored, which programs hand on to what they start: they
+    would not hear the Ctrl+C of a test.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.rootpath / ".pytest_cache" / "bytecode"))
 
