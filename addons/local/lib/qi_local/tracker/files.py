@@ -29,8 +29,9 @@ def write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def write_unsynced(path: Path, content: bytes) -> None:
-    """Put a file that may be lost in a power failure, whole or not at all."""
-    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    """Put a file that may be lost in a power failure, whole or not at all; while the lock is held. What a killed
+    process left of it the next one takes."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.write_bytes(content)
     temporary.replace(path)
 
