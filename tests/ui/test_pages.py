@@ -18,6 +18,7 @@ from events.ids import new_id
 from qi.addon_package import pack
 from qi.app import front
 from qi.app.front import ServerFile
+from qi.app.server.doors import REQUESTS_A_CLIENT
 from qi.contracts.addons import ListAddons
 from qi.contracts.auth import EndLogins
 from qi.contracts.bundles import ArchiveBundle, CreateBundle, EditBundle, GetBundle, PinBundle
@@ -71,6 +72,15 @@ def test_a_wrong_password_is_told_and_the_right_one_opens_the_pages(window: Call
     expect(one.page.get_by_role("heading", name="History")).to_be_visible()
     stored = one.page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + document.cookie")
     assert "eyJ" not in stored
+
+
+def test_however_many_windows_open_their_pages_scripts_are_not_kept_from_them(server: RunningServer) -> None:
+    with server.client() as one:
+        script = re.search(r"/_app/immutable/[^\"']+\.js", one.http.get("/").text)
+        assert script is not None
+        asked = [one.http.get(script[0]).status_code for _ in range(REQUESTS_A_CLIENT.amount + 1)]
+        assert set(asked) == {200}
+        assert one.http.get("/healthz").status_code == 200
 
 
 def test_a_one_time_link_opens_a_page_and_leaves_no_code_in_the_address(

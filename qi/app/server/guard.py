@@ -21,6 +21,10 @@ LOOPBACK = ("127.0.0.1", "::1")
 UNHURRIED = ("/events", "/uploads", "/media/", "/export/")
 """Streams: they are as long as they are."""
 
+BUILT = "/_app/immutable/"
+"""Files of the pages. A window asks for dozens of them when it opens, and browsers keep them: they count for no limit,
+or a few people behind one address would find blank pages."""
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -82,7 +86,8 @@ class Guard:
 
         try:
             self._admission.require(scope, client_of(scope))
-            self._doors.knock(client_of(scope))
+            if not path.startswith(BUILT):
+                self._doors.knock(client_of(scope))
             async with asyncio.timeout(None if unhurried else REQUEST_LIMIT_S):
                 await self._app(scope, guarded_receive, guarded_send)
         except QiError as error:
