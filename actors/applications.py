@@ -8,6 +8,7 @@ from typing import Any
 from events.catalog import decode_event, encode_change
 from events.ids import new_id
 from events.launches import LaunchFailed, LaunchRequested, LaunchStarted, launch_stream
+from events.names import fold_name
 from events.record import Change, DomainEvent, now, token_of
 from qi.actor import Actor, handles
 from qi.contracts.applications import (
@@ -21,7 +22,7 @@ from qi.contracts.applications import (
     StartProgram,
 )
 from qi.contracts.bundles import BundleInfo, GetBundle
-from qi.contracts.db import GetProject, ListEntities, ListTasks
+from qi.contracts.db import FindTask, GetProject, ListEntities
 from qi.contracts.hosting import AddonRun, GetAddons
 from qi.contracts.log import AppendEvents, ReadLog
 from qi.contracts.session import ListSessions
@@ -58,7 +59,7 @@ class Applications(Actor):
 
     name = "applications"
     requests = (
-        GetProject, ListEntities, ListTasks, GetBundle, GetAddons, ListSessions, AppendEvents, ReadLog, StartProgram,
+        GetProject, ListEntities, FindTask, GetBundle, GetAddons, ListSessions, AppendEvents, ReadLog, StartProgram,
     )  # fmt: skip
 
     @handles(ListApplications)
@@ -120,22 +121,20 @@ class Applications(Actor):
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _place(self, project: str, path: str, task: str = "") -> Place:
+        if task and not path:
+            raise BadRequest("a task needs the entity it belongs to")
+        if task:
+            context = self.request(FindTask(project=project, entity=path, task=task))
+            return Place(context.project, context.entity, context.task.name)
         found = self.request(GetProject(project=project))
         if not path:
-            if task:
-                raise BadRequest("a task needs the entity it belongs to")
             return Place(found, None)
         parent, _, name = path.rpartition("/")
         page = self.request(ListEntities(project=found.id, parent=parent, text=name, limit=LISTED_MOST))
-        entity = next((one for one in page.items if one.path == path), None)
+        entity = next((one for one in page.items if fold_name(one.path) == fold_name(path)), None)
         if entity is None:
             raise NotFound(f"there is no '{path}' in {found.name}", project=found.name, entity=path)
-        if task:
-            tasks = self.request(ListTasks(project=found.id, entity=path, limit=LISTED_MOST)).items
-            if task not in (one.name for one in tasks):
-                known = ", ".join(one.name for one in tasks) or "none"
-                raise NotFound(f"{path} has no task '{task}'", remedy=f"its tasks: {known}", task=task)
-        return Place(found, entity, task)
+        return Place(found, entity)
 
     def _bundle(self, place: Place | None) -> BundleInfo:
         """What a publish in that place would be made with."""

@@ -76,13 +76,13 @@ class RunningStudio:
     def pid(self) -> int:
         return self.process.pid
 
-    def join(self, token: str = "") -> Participant:
+    def join(self, token: str = "", *, kind: str = "cli") -> Participant:
         """One more participant; whoever asks lets it leave. With a log-in's token it is that user's."""
         connection = self.home.connection()
         if connection is None:
             raise QiError(f"no studio runs in {self.home.root}")
         credentials = replace(connection.credentials, password=token) if token else connection.credentials
-        participant = Participant(credentials, kind="cli", codec=Checked(), home=self.home)
+        participant = Participant(credentials, kind=kind, codec=Checked(), home=self.home)
         participant.join()
         return participant
 

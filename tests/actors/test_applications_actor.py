@@ -16,7 +16,6 @@ from events.ids import new_id
 from qi.actor import handles
 from qi.app.desktop.programs import Programs
 from qi.bus import Bus
-from qi.checked import Checked
 from qi.contracts.applications import Launch, ListApplications, RecentLaunches, Started, StartProgram
 from qi.contracts.auth import AddUser
 from qi.contracts.bundles import CreateBundle, PinBundle
@@ -95,11 +94,7 @@ def shot(running: RunningStudio) -> Shot:
 
 @contextmanager
 def desktop(studio: RunningStudio, token: str = "") -> Iterator[Participant]:
-    connection = studio.home.connection()
-    assert connection is not None
-    credentials = replace(connection.credentials, password=token) if token else connection.credentials
-    participant = Participant(credentials, kind="desktop", codec=Checked(), home=studio.home)
-    participant.join()
+    participant = studio.join(token, kind="desktop")
     actor = Desktop.start(participant.bus, programs=Programs(studio.home.logs, {"QI_HOME": str(studio.home.root)}))
     try:
         yield participant
@@ -119,6 +114,7 @@ def test_an_application_starts_in_its_context_with_the_environment_of_the_contex
     ask(replace(pin, command=new_id()))
     listed = ask(ListApplications(project=shot.project, entity=shot.entity))
     assert listed.bundle == "oils"
+    assert ask(ListApplications(project=shot.project, entity=shot.entity.upper())) == listed
     assert {(one.addon, one.name) for one in listed.applications} == {
         ("painting", "easel"), ("painting", "broken"), ("painting", "nowhere"), ("terminal", "terminal"),
     }  # fmt: skip

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
 from events.ids import new_id
 from qi.actor import handles
-from qi.checked import Checked
 from qi.contracts.auth import AddUser
 from qi.contracts.windows import (
     CloseWindow,
@@ -56,11 +54,7 @@ class Desktop(SessionActor):
 
 @contextmanager
 def desktop(studio: RunningStudio, token: str = "") -> Iterator[Participant]:
-    connection = studio.home.connection()
-    assert connection is not None
-    credentials = replace(connection.credentials, password=token) if token else connection.credentials
-    participant = Participant(credentials, kind="desktop", codec=Checked(), home=studio.home)
-    participant.join()
+    participant = studio.join(token, kind="desktop")
     actor = Desktop.start(participant.bus)
     try:
         yield participant

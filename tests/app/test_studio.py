@@ -19,6 +19,7 @@ import pytest
 from events.ids import new_id
 from qi.app.join import join, running
 from qi.app.launch import read_launch_config
+from qi.app.studio import CORE
 from qi.contracts.bundles import CreateBundle, GetBundle, PromoteBundle
 from qi.contracts.db import ListProjects
 from qi.contracts.hosting import GetAddons
@@ -68,6 +69,7 @@ def test_a_new_home_gets_base_with_the_providers_and_the_services(studio: Runnin
     assert (status.stage, status.problems) == ("ready", ())
     order = [child.name for child in status.children]
     assert order[:4] == ["journal", "sessions", "gate", "addons"]
+    assert {actor.name for actor in CORE} <= {*order}
     assert order.index("addon_local") < order.index("auth") < order.index("db") < order.index("publishes")
     assert {child.state for child in status.children} == {"running"}
     assert studio.bus.request(GetBundle()).name == "base"

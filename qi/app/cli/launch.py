@@ -27,10 +27,9 @@ def launch(
     from qi.errors import Invalid, NotFound
 
     if not application:
-        config = launch_config()
+        where = project or launch_config().working_project
         with studio(acts=False) as bus:
-            wanted = ListApplications(project=project or config.project or config.default_project, entity=entity)
-            found = bus.request(wanted)
+            found = bus.request(ListApplications(project=where, entity=entity))
         if as_json:
             document(found)
         else:
