@@ -39,6 +39,7 @@ from qi.contracts.publish import PublishInfo, ReplayPublish, RequestPublish, Sho
 from qi.errors import DeadlineExceeded, QiError, from_reply
 from qi.home import Home
 from qi.session.participant import Participant
+from qi.testing.processes import children
 
 START_LIMIT_S = 40.0
 STOP_LIMIT_S = 20.0
@@ -89,7 +90,7 @@ class RunningStudio:
     def kill(self) -> None:
         """SIGKILL the studio's process, and wait until its broker is gone too."""
         self.participant.leave()
-        brokers = [child for child in psutil.Process(self.pid).children(recursive=True) if "nats" in child.name()]
+        brokers = children(self.pid, "nats-server")
         self.process.kill()
         self.process.wait(STOP_LIMIT_S)
         psutil.wait_procs(brokers, STOP_LIMIT_S)

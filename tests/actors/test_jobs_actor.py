@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from events.ids import new_id
@@ -18,6 +17,7 @@ from qi.credentials import guest
 from qi.errors import Conflict, Forbidden, NotFound
 from qi.session.participant import Participant
 from qi.testing.mesh import eventually
+from qi.testing.processes import children
 from qi.testing.studio import RunningStudio, start_studio
 
 ADDON = """
@@ -142,7 +142,7 @@ def test_what_goes_wrong_is_told_to_whoever_began_it(running: RunningStudio) -> 
 def test_a_killed_addon_begins_its_job_again_where_it_was(running: RunningStudio, tmp_path: Path) -> None:
     info = start(running, "count", to=4, gate=str(tmp_path / "gate"))
     at_the_gate(running, info.id)
-    killed = [one for one in psutil.Process(running.pid).children(recursive=True) if "qi.child" in one.cmdline()]
+    killed = children(running.pid, "qi.child")
     assert len(killed) == 1
     killed[0].kill()
     (tmp_path / "gate").touch()

@@ -27,6 +27,7 @@ from qi.contracts.studio import GetStatus, RestartActor, StopStudio
 from qi.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from qi.home import Home
 from qi.testing.mesh import eventually
+from qi.testing.processes import has_ended
 from qi.testing.studio import RunningStudio, launch, start_studio
 
 GONE_LIMIT_S = 20
@@ -44,7 +45,7 @@ def addon(folder: Path, name: str, *, roles: str = "[]", code: str = "", toml: s
 
 def wait_until_gone(processes: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, GONE_LIMIT_S)
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert not [process for process in alive if not has_ended(process.pid)]
 
 
 def family_of(pid: int) -> list[psutil.Process]:

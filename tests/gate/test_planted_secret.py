@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +70,11 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
         answers.append(refusal(lambda: studio.join(done.token + "x")))
         failed = publish(studio, shot, note, folder)
         family = psutil.Process(studio.pid).children(recursive=True)
-        commands = [" ".join(one.cmdline()) for one in (psutil.Process(studio.pid), *family)]
-        environments = [one.environ() for one in family]
+        commands, environments = [" ".join(psutil.Process(studio.pid).cmdline())], []
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                commands.append(" ".join(one.cmdline()))
+                environments.append(one.environ())
         connection = studio.home.connection()
         assert connection is not None
         tokens = {"a log-in": done.token, "the owner's": connection.token}

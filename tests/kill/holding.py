@@ -17,6 +17,7 @@ from events.publish_steps import CrashPoint
 from qi.contracts.db import ListProducts, ListVersions
 from qi.contracts.log import VerifyLog
 from qi.contracts.publish import ListFiles, PublishInfo
+from qi.testing.processes import children
 from qi.testing.studio import RunningStudio, Shot
 
 HOOKS = Path(__file__).with_name("hooks")
@@ -141,5 +142,5 @@ def old_state_or_new(info: PublishInfo, shot: Shot, home: Path) -> None:
 
 
 def broker_of(studio: RunningStudio) -> psutil.Process:
-    (server,) = (child for child in psutil.Process(studio.pid).children(recursive=True) if "nats" in child.name())
+    (server,) = children(studio.pid, "nats-server")
     return server

@@ -37,6 +37,7 @@ from events.publish_steps import (
 from qi.contracts.log import AppendEvents
 from qi.contracts.studio import GetStatus
 from qi.errors import Unauthenticated, Unavailable
+from qi.testing.processes import has_ended
 from qi.testing.studio import RunningStudio, Shot, start_studio
 
 VICTIMS = ("worker", "studio", "broker")
@@ -202,7 +203,7 @@ def test_a_worker_that_outlives_its_studio_is_ended_before_another_goes_on(
             studio.kill()
             with start_studio(home, environment=hooked) as again:
                 check(again, shot, at, again.finished(at.publish))
-                assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
+                assert has_ended(worker)
 
 
 def test_a_kill_amid_a_follow_up_asks_a_person_and_runs_it_no_second_time(

@@ -19,6 +19,7 @@ from qi.context import STUDIO
 from qi.errors import DeadlineExceeded, QiError
 from qi.supervisor import Spec, Supervisor
 from qi.testing.mesh import Mesh, eventually
+from qi.testing.processes import has_ended
 
 HERE = Path(__file__).parent
 ECHO = Spec("echo", "mesh_actors:Echo", where="process")
@@ -43,13 +44,6 @@ def supervisor(mesh: Mesh, bus: Bus) -> Iterator[Supervisor]:
     made.stop()
 
 
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def test_callers_cannot_tell_a_process_from_a_thread(supervisor: Supervisor, bus: Bus) -> None:
     supervisor.start_child(ECHO)
     assert bus.request(a.Say(text="x")).text == "x"
@@ -65,7 +59,7 @@ def test_a_killed_process_is_started_again(supervisor: Supervisor, bus: Bus) -> 
     eventually(lambda: supervisor.states()[0].restarts == 1 and supervisor.states()[0].state == "running")
     second = int(bus.request(a.Where()).text)
     assert second != first
-    assert gone(first)
+    assert has_ended(first)
     eventually(lambda: psutil.Process().num_fds() <= descriptors, what="no descriptor of the dead child left")
 
 
@@ -133,9 +127,9 @@ def test_a_child_ends_with_its_parent_even_when_that_is_killed(mood: str) -> Non
         (server,) = guard.children()
         parent.kill()
         parent.wait()
-        eventually(lambda: gone(child.pid), within_s=20, what="the end of the child")
-        eventually(lambda: gone(server.pid), within_s=20, what="the end of the broker")
-        eventually(lambda: gone(guard.pid), within_s=20, what="the end of the guard")
+        eventually(lambda: has_ended(child.pid), within_s=20, what="the end of the child")
+        eventually(lambda: has_ended(server.pid), within_s=20, what="the end of the broker")
+        eventually(lambda: has_ended(guard.pid), within_s=20, what="the end of the guard")
 
 
 def test_a_child_that_does_not_stop_is_killed(mesh: Mesh, bus: Bus) -> None:
@@ -145,4 +139,4 @@ def test_a_child_that_does_not_stop_is_killed(mesh: Mesh, bus: Bus) -> None:
     bus.ask(a.Wait(), timeout_s=30)
     eventually(lambda: entered, what="the child at work")
     assert child.stop(0.2) is False
-    assert gone(child.pid)
+    assert has_ended(child.pid)

@@ -15,6 +15,7 @@ from qi.contracts.log import VerifyLog
 from qi.contracts.publish import ListFiles, PublishInfo
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import NotFound, QiError
+from qi.testing.processes import children
 from qi.testing.studio import RunningStudio, Shot, start_studio
 
 MIB = 1 << 20
@@ -285,7 +286,7 @@ def test_on_a_full_home_everything_is_answered_and_nothing_is_half_kept(
         environment = plugins(FILLS_THE_HOME.format(armed=str(armed), ballast=str(disk.ballast)))
         publish = studio.publish(shot, [str(tmp_path / "note.txt")], product="notes", environment=environment)
         studio.wait_for(lambda: disk.ballast.exists() or None, "qi.feed.>", 30)
-        studio.wait_for(lambda: not worker_alive(studio, publish) or None, "qi.feed.>", 30)
+        studio.wait_for(lambda: not children(studio.pid, "qi.worker") or None, "qi.feed.>", 30)
         disk.free()
         stopped = studio.finished(publish)
         assert stopped.state in ("failed", "interrupted"), stopped
@@ -298,9 +299,3 @@ def test_on_a_full_home_everything_is_answered_and_nothing_is_half_kept(
         assert studio.bus.request(VerifyLog()).events == len(studio.events())
 
 
-def worker_alive(studio: RunningStudio, publish: str) -> bool:
-    import psutil
-
-    return any(
-        "qi.worker" in child.cmdline() for child in psutil.Process(studio.pid).children() if child.is_running()
-    )

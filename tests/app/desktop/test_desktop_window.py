@@ -34,6 +34,7 @@ from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
 from qi.home import Home
 from qi.testing.images import write_sequence
 from qi.testing.mesh import eventually
+from qi.testing.processes import children, zombies
 from qi.testing.studio import RunningStudio, start_studio
 
 COMMAND = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
@@ -138,8 +139,8 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         # What is launched outlives the desktop, and nothing else does.
         project = studio.given_project().project
         easel = psutil.Process(studio.bus.request(Launch(addon="painting", name="easel", project=project)).pid)
-        children = psutil.Process(process.pid).children(recursive=True)
-        family = [psutil.Process(process.pid), *(one for one in children if one != easel)]
+        started = psutil.Process(process.pid).children(recursive=True)
+        family = [psutil.Process(process.pid), *(one for one in started if one != easel)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0
         _, left = psutil.wait_procs(family, LIMIT_S)
@@ -148,11 +149,6 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         easel.kill()
     assert not studio.home.server_file.exists()
     assert (home / "desktop" / "windows.json").is_file()
-
-
-def easels(desktop: int) -> list[psutil.Process]:
-    """What was launched from a desktop and has not ended."""
-    return [one for one in psutil.Process(desktop).children() if one.status() == "zombie" or EASEL in one.cmdline()]
 
 
 def is_shown(studio: RunningStudio) -> bool:
@@ -197,10 +193,11 @@ def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
             studio.bus.request(launch)
             eventually(lambda: "Easel · sh0100 · comp" in icon.menu(), LIMIT_S, "what was launched last")
             icon.choose("Easel · sh0100 · comp")
-            eventually(lambda: len(easels(process.pid)) == 2, LIMIT_S, "another easel")
-            for easel in easels(process.pid):
+            eventually(lambda: len(children(process.pid, EASEL)) == 2, LIMIT_S, "another easel")
+            for easel in children(process.pid, EASEL):
                 easel.kill()
-            eventually(lambda: not easels(process.pid), LIMIT_S, "no zombies")
+            eventually(lambda: not children(process.pid, EASEL), LIMIT_S, "no easels")
+            eventually(lambda: not zombies(process.pid), LIMIT_S, "no zombies")
 
             icon.choose("Quit")
             assert process.wait(LIMIT_S) == 0

@@ -15,6 +15,7 @@ from qi.app.keys import new_keys
 from qi.bus import Bus, Credentials
 from qi.errors import Unauthenticated, Unavailable
 from qi.testing.mesh import eventually
+from qi.testing.processes import has_ended
 
 LIMIT_S = 10.0
 VARIABLES = ("QI_NATS_LISTEN", "QI_NATS_SERVICE_PASSWORD", "QI_NATS_SYSTEM_PASSWORD", "QI_NATS_ISSUER")
@@ -23,13 +24,6 @@ VARIABLES = ("QI_NATS_LISTEN", "QI_NATS_SERVICE_PASSWORD", "QI_NATS_SYSTEM_PASSW
 def server_of(broker: Broker) -> psutil.Process:
     (server,) = psutil.Process(broker.pid).children()
     return server
-
-
-def gone(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def connects(credentials: Credentials) -> bool:
@@ -125,8 +119,8 @@ def test_stopping_ends_guard_and_server() -> None:
     guard, server = psutil.Process(made.pid), server_of(made)
     made.stop()
     made.stop()
-    assert gone(guard)
-    assert gone(server)
+    assert has_ended(guard.pid)
+    assert has_ended(server.pid)
     assert made.restarts == 0
 
 
@@ -137,7 +131,7 @@ def test_whichever_is_killed_the_broker_comes_back_on_its_port(victim: str) -> N
     try:
         port, guard, server = made.port, psutil.Process(made.pid), server_of(made)
         (server if victim == "server" else guard).send_signal(signal.SIGKILL)
-        eventually(lambda: gone(server) and gone(guard))
+        eventually(lambda: has_ended(server.pid) and has_ended(guard.pid))
         eventually(lambda: made.restarts == 1)
         assert made.port == port
         assert connects(made.service)
@@ -156,4 +150,4 @@ def test_the_server_ends_when_its_studio_is_killed() -> None:
         (server,) = guard.children()
         studio.kill()
         studio.wait()
-        eventually(lambda: gone(server) and gone(guard))
+        eventually(lambda: has_ended(server.pid) and has_ended(guard.pid))
