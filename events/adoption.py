@@ -7,6 +7,7 @@ that refuses to start until the adoption is repeated. Any thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,10 +53,12 @@ class Adopted:
     """Of the event that tells of it: the head of the log now."""
 
 
-def adopt(file: Path, log: Path, keys: Path, state: Path, *, reason: str, account: str, host: str) -> Adopted:
+def adopt(
+    file: Path, log: Path, keys: Path, states: Sequence[Path], *, reason: str, account: str, host: str
+) -> Adopted:
     """Put a copy of the log in `file` in the place of `log`, and sign its head in the folder `keys`.
 
-    Whoever had come further than the adopted log (checkpoints in `state`) goes back to its end. `file` stays as it is.
+    Whoever had come further than the adopted log (checkpoints in `states`) goes back to its end. `file` stays as it is.
     Raises :class:`Invalid` without a reason or for a file that is no log, :class:`NotFound` for none,
     :class:`CorruptLog` for a damaged one; then nothing was changed.
     """
@@ -82,8 +85,9 @@ def adopt(file: Path, log: Path, keys: Path, state: Path, *, reason: str, accoun
             meta = Meta(user="studio", host=host, trace=new_id())
             store.append(Append((encode_change(Change(STREAM, told)),), meta=meta))
             head = store.head()
-        with closing(StateDb(state)) as checkpoints:
-            checkpoints.go_back(Position(proof.events))
+        for state in states:
+            with closing(StateDb(state)) as checkpoints:
+                checkpoints.go_back(Position(proof.events))
         heads.write(head)
     except BaseException:
         for made in _files(new):

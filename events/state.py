@@ -1,4 +1,4 @@
-"""`state.db`: what is neither event nor projection, and must survive: reaction checkpoints, tokens, jobs.
+"""State files: what is neither event nor projection, and must survive: reaction checkpoints, tokens, jobs.
 
 Small tables of JSON objects by key. Every change is on the disk when the call returns.
 """

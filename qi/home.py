@@ -55,7 +55,17 @@ class Home:
 
     @property
     def state(self) -> Path:
+        """Written by the studio's own process alone: whoever is stopped amid a write keeps everybody from writing."""
         return self.root / "state.db"
+
+    def addon_state(self, addon: str) -> Path:
+        """How far an addon's reactions and hooks have come; a file each."""
+        return self.root / "state" / f"{addon}.db"
+
+    @property
+    def states(self) -> list[Path]:
+        """Every file that says how far somebody has come."""
+        return [self.state, *sorted(self.addon_state("any").parent.glob("*.db"))]
 
     @property
     def blobs(self) -> Path:
@@ -123,7 +133,7 @@ class Home:
         """Create what is missing. Raises :class:`QiError` when the place cannot be written."""
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=OWNER_ONLY_FOLDER)
-            for folder in (self.blobs, self.code, self.runs, self.logs, self.keys):
+            for folder in (self.blobs, self.code, self.runs, self.logs, self.keys, self.root / "state"):
                 folder.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
         except OSError as error:
             raise QiError(

@@ -53,6 +53,8 @@ CATEGORIES: Mapping[LifeEvent, str] = {
 """What has happened → the streams that tell of it."""
 OF_SESSIONS = frozenset({LifeEvent.SESSION_STARTED, LifeEvent.SESSION_ENDED})
 TOLD_KINDS = frozenset({"desktop", "dcc", "worker"})
+KNOWN = "sessions"
+"""Table of an addon's state: the sessions that its hooks know of."""
 BEGAN = "began"
 
 
@@ -125,7 +127,7 @@ class Hooks:
             for name, hook in self._hooks.items()
             if hook.events & CATEGORIES.keys()
         ]
-        reader, state = open_reader(self._home), StateDb(self._home.state)
+        reader, state = open_reader(self._home), StateDb(self._home.addon_state(self._addon))
         told = Reactions(self._addon, self._home, reactions, partial(self._told, reader), self._is_due)
         self._parked = told.parked
         self._ready.set()
@@ -201,18 +203,17 @@ class Hooks:
         except QiError as error:
             log.warning("the hooks of '%s' cannot see who takes part: %s", self._addon, error.message)
             return
-        table = f"hooks_{self._addon}"
         now = {one.id: _words(one) for one in listed if one.kind in TOLD_KINDS}
-        known = dict(state.items(table))
+        known = dict(state.items(KNOWN))
         first = BEGAN not in known
         if first:
-            state.put(table, BEGAN, {})
+            state.put(KNOWN, BEGAN, {})
         for session in now.keys() - known.keys():
-            state.put(table, session, now[session])
+            state.put(KNOWN, session, now[session])
             if not first:
                 self._session(hooks, LifeEvent.SESSION_STARTED, now[session])
         for session in known.keys() - now.keys() - {BEGAN}:
-            state.delete(table, session)
+            state.delete(KNOWN, session)
             self._session(hooks, LifeEvent.SESSION_ENDED, known[session])
 
     def _session(self, hooks: list[type[Hook]], life: LifeEvent, data: dict[str, Any]) -> None:

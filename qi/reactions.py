@@ -1,7 +1,7 @@
 """Reactions: an addon does something because of an event, once for each, whatever was down in between.
 
-A reaction has a name and a checkpoint in `state.db`, begins at the head of the log, and reads it in pages; an
-announcement only wakes it, so a lost one is made up for by the next, or by a look every few seconds. Rebuilding a
+A reaction has a name and a checkpoint in its addon's state file, begins at the head of the log, and reads it in pages;
+an announcement only wakes it, so a lost one is made up for by the next, or by a look every few seconds. Rebuilding a
 projection triggers none. A kill between doing and checkpointing repeats one event: its effect must be idempotent.
 Actor thread.
 """
@@ -74,19 +74,18 @@ class Reactions:
         """`call` runs the method of that name with a fact; `is_due` tells whether it is this process's turn at all;
         `catalog` knows the event types."""
         self._catalog = catalog
-        self._addon = addon
         self._reactions = reactions
         self._call = call
         self._is_due = is_due
-        self._state = StateDb(home.state)
+        self._state = StateDb(home.addon_state(addon))
         self._reader: EventReader = open_reader(home)
         self._tries: dict[str, int] = {}
         self.parked: deque[str] = deque(maxlen=PARKED_SHOWN)
         """The last ones that were put aside since the start, a sentence each."""
         head = self._reader.head().position
         for reaction in reactions:
-            if not self._state.checkpoint(self._key(reaction)):
-                self._state.save_checkpoint(self._key(reaction), head)
+            if not self._state.checkpoint(reaction.name):
+                self._state.save_checkpoint(reaction.name, head)
 
     def close(self) -> None:
         self._reader.close()
@@ -101,7 +100,7 @@ class Reactions:
                 pass
 
     def _page(self, reaction: Reaction) -> bool:
-        key = self._key(reaction)
+        key = reaction.name
         page = self._reader.read(self._state.checkpoint(key), PAGE_EVENTS, reaction.categories)
         for event in page:
             if not self._handled(reaction, event):
@@ -111,7 +110,7 @@ class Reactions:
 
     def _handled(self, reaction: Reaction, event: Event) -> bool:
         """Whether to go on behind `event`: it was handled, or it failed so often that it is put aside."""
-        key = f"{self._key(reaction)}:{event.position}"
+        key = f"{reaction.name}:{event.position}"
         with context.use(context.Context(event.meta.trace, cause=event.id, user=event.meta.user)):
             try:
                 self._call(reaction.method, fact(event, self._catalog.decode(event)))
@@ -127,6 +126,3 @@ class Reactions:
                 self.parked.append(f"'{reaction.name}' gave up event {event.position}: {message}")
         self._tries.pop(key, None)
         return True
-
-    def _key(self, reaction: Reaction) -> str:
-        return f"{self._addon}.{reaction.name}"

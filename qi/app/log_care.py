@@ -81,7 +81,7 @@ def adopt_log(config: LaunchConfig, file: Path, reason: str) -> Adopted:
     home.make()
     with _stopped(home):
         return adopt(
-            file, home.events, home.keys, home.state,
+            file, home.events, home.keys, home.states,
             reason=reason, account=getpass.getuser(), host=socket.gethostname(),
         )  # fmt: skip
 

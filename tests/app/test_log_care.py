@@ -16,11 +16,13 @@ import pytest
 from events.ids import new_id
 from events.record import Position
 from events.sqlite import SqliteReader
+from events.state import StateDb
 from qi.app.cli.main import main
 from qi.contracts.log import BackupLog, VerifyLog
 from qi.contracts.publish import ListPublishes
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import CorruptLog
+from qi.home import Home
 from qi.testing.fixtures import Said
 from qi.testing.studio import RunningStudio, start_studio
 
@@ -106,12 +108,17 @@ def test_a_backup_under_load_restores_what_was_published(
             assert reader.head().position == made.events < last
             assert reader.read(Position(0), last) == studio.events()[: made.events]
 
+    with closing(StateDb(Home(home).addon_state("teller"))) as state:
+        state.save_checkpoint("told", Position(last))
+
     adopted = command("log", "adopt", str(copy), "--reason", "a drill", "--json")
     assert adopted.code == 0, adopted.err
     told = adopted.json
     assert told["events"] == made.events
     assert told["lost"] >= last - made.events
     assert told["position"] == made.events + 1
+    with closing(StateDb(Home(home).addon_state("teller"))) as state:
+        assert state.checkpoint("told") == made.events
     with SqliteReader(Path(told["before"])) as before:
         assert before.head().position >= last, "the log before it is kept whole"
 

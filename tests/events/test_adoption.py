@@ -53,7 +53,7 @@ def hook(name, _):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hook)
-adopt(home / "copy.db", home / "events.db", home / "keys", home / "state.db", reason="r", account="a", host="h")
+adopt(home / "copy.db", home / "events.db", home / "keys", [home / "state.db"], reason="r", account="a", host="h")
 """
 
 
@@ -72,7 +72,7 @@ def run(source: str, *arguments: str) -> int:
 
 
 def adopted(home: Path) -> None:
-    adopt(home / "copy.db", home / "events.db", home / "keys", home / "state.db", reason="r", account="a", host="h")
+    adopt(home / "copy.db", home / "events.db", home / "keys", [home / "state.db"], reason="r", account="a", host="h")
 
 
 def events_of(path: Path) -> list[Event]:
@@ -90,7 +90,7 @@ def require_adopted(home: Path) -> None:
 
 def test_the_log_before_is_kept_with_what_was_in_its_wal(home: Path) -> None:
     done = adopt(
-        home / "copy.db", home / "events.db", home / "keys", home / "state.db", reason="r", account="ada", host="h"
+        home / "copy.db", home / "events.db", home / "keys", [home / "state.db"], reason="r", account="ada", host="h"
     )
     assert (done.events, done.lost, done.position) == (BACKED_UP, EVENTS - BACKED_UP, BACKED_UP + 1)
     assert len(events_of(Path(done.before))) == EVENTS
@@ -103,13 +103,16 @@ def test_the_log_before_is_kept_with_what_was_in_its_wal(home: Path) -> None:
 
 
 def test_whoever_had_come_further_goes_back(home: Path) -> None:
-    with closing(StateDb(home / "state.db")) as state:
-        state.save_checkpoint("behind", Position(4))
-        state.save_checkpoint("beyond", Position(EVENTS))
-    adopted(home)
-    with closing(StateDb(home / "state.db")) as state:
-        assert (state.checkpoint("behind"), state.checkpoint("beyond")) == (4, BACKED_UP)
-        state.save_checkpoint("beyond", Position(BACKED_UP + 1))
+    states = [home / "state.db", home / "friendly.db"]
+    for path in states:
+        with closing(StateDb(path)) as state:
+            state.save_checkpoint("behind", Position(4))
+            state.save_checkpoint("beyond", Position(EVENTS))
+    adopt(home / "copy.db", home / "events.db", home / "keys", states, reason="r", account="a", host="h")
+    for path in states:
+        with closing(StateDb(path)) as state:
+            assert (state.checkpoint("behind"), state.checkpoint("beyond")) == (4, BACKED_UP)
+            state.save_checkpoint("beyond", Position(BACKED_UP + 1))
 
 
 def test_a_home_without_a_log_adopts_one(tmp_path: Path) -> None:

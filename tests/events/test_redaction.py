@@ -230,5 +230,5 @@ def test_a_backup_a_repair_and_an_adoption_keep_it_blanked(home: Home, tmp_path:
         with SqliteReader(log) as reader:
             verify(reader)
             assert reader.at(Position(2)).data["new"] is None
-    adopt(backup, home.log, home.keys, tmp_path / "state.db", reason="drill", account="root", host="here")
+    adopt(backup, home.log, home.keys, [tmp_path / "state.db"], reason="drill", account="root", host="here")
     home.proved()

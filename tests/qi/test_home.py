@@ -15,8 +15,17 @@ def test_a_home_is_its_owners_alone(tmp_path: Path) -> None:
     home = Home(tmp_path / "a" / "home")
     home.make()
     home.make()
-    for folder in (home.root, home.blobs, home.code, home.runs, home.logs, home.keys):
+    for folder in (home.root, home.blobs, home.code, home.runs, home.logs, home.keys, home.addon_state("a").parent):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_whoever_says_how_far_it_has_come_is_known(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.states == [home.state]
+    home.make()
+    for addon in ("teller", "local"):
+        home.addon_state(addon).touch()
+    assert home.states == [home.state, home.addon_state("local"), home.addon_state("teller")]
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
