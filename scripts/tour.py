@@ -36,6 +36,7 @@ MOST_BYTES = 150_000
 LIMIT_MS = 20_000
 PROJECT = "Lighthouse"
 SHOTS = ("seq010/sh0100", "seq010/sh0110", "seq010/sh0120", "seq020/sh0200", "seq020/sh0210")
+FOLDERS = [f"{{root[projects]}}/{{project[name]}}/{folder}" for folder in ("editorial", "reference")]
 DESKTOP = "desktop"
 SHOT = f"/?project={PROJECT}&entity=seq010/sh0100"
 
@@ -70,6 +71,11 @@ def _event(page: Page) -> None:
     page.get_by_role("region", name="What the event says").wait_for()
 
 
+def _change(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("settings.changed .*qi.paths")).first.click()
+    page.get_by_role("list", name="Before and after").wait_for()
+
+
 def _typed(page: Page) -> None:
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Go to, do, find…").type("beau", delay=80)
@@ -89,6 +95,7 @@ STOPS = (
     Stop("failed", "/publishes", _failed),
     Stop("history", "/history"),
     Stop("event", "/history?type=publish.*", _event),
+    Stop("change", "/history?type=settings.changed", _change),
     Stop("settings", "/settings?addon=media&scope=user"),
     Stop("bundles", "/bundles"),
     Stop("addons", "/addons"),
@@ -149,6 +156,10 @@ def given(studio: RunningStudio, frames: Path) -> None:
     for path, value, why in (("media.review_crf", 14, "a better movie"), ("media.fps", 25.0, "television")):
         setting = Setting(path=path, value=value)
         ask(PatchSettings(scope="user", target="root", settings=(setting,), reason=why, command=new_id()))
+    for folders in (FOLDERS, [*FOLDERS, "{root[projects]}/{project[name]}/turnover"]):
+        setting = Setting(path="qi.paths.folders.project", value=folders)
+        why = "the client sends turnovers"
+        ask(PatchSettings(scope="project", target=PROJECT, settings=(setting,), reason=why, command=new_id()))
     for shots_of, title in ((["sh0100", "sh0110", "sh0120"], "Sheet of seq010"), ([], "Sheet of seq020")):
         command = new_id()
         ask(StartJob(addon="sheets", kind="contact_sheet", arguments={"shots": shots_of}, title=title, command=command))
