@@ -76,7 +76,7 @@ export function gist(event: LogEvent, named: Named): string {
 		const one = lines.length === 1 || lines[0]?.path === 'bundle' ? lines[0] : undefined;
 		const changed = one ? arrow(one, named) : `${lines.length} values`;
 		const words = [[of, changed].filter(Boolean).join(': '), data.label, data.reason].filter(Boolean).join(' · ');
-		return subject ? `${subject}  ${words}` : words;
+		return subject ? `${subject} · ${words}` : words;
 	}
 	const given = Object.entries(data).filter(([key, value]) => value !== '' && value !== null && value !== false && !LEFT_OUT.includes(key));
 	const place = (key: string) => (PLAIN.includes(key) ? PLAIN.indexOf(key) : PLAIN.length);
@@ -87,7 +87,7 @@ export function gist(event: LogEvent, named: Named): string {
 		.map(([key, value]) => part(key, value, named))
 		.filter(Boolean)
 		.join(' · ');
-	return subject && data.name !== subject ? `${subject}  ${words}` : words;
+	return subject && data.name !== subject ? `${subject} · ${words}` : words;
 }
 
 /** Whose stream it is, as people call it: a bundle, a project, or whose settings. */
@@ -96,7 +96,7 @@ export function subjectOf(event: LogEvent, named: Named): string {
 	if (category !== 'settings') return named(token) ?? '';
 	const [scope, id = ''] = token.split('_');
 	const project = named(id) ?? 'a project';
-	return { project, file: `${project}'s file`, user: 'One user' }[scope as string] ?? '';
+	return { project, file: `${project}'s file`, user: 'a user' }[scope as string] ?? '';
 }
 
 /** A line of two texts; what both have is left out but for the lines next to what differs. */
