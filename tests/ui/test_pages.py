@@ -258,7 +258,8 @@ def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keybo
     with page.expect_download() as download:
         dialog.get_by_role("button", name=re.compile("Save as all-values")).click()
     said = json.loads(download.value.path().read_text("utf-8"))
-    assert said == studio.bus.request(GetSettings(project=shot.project)).values
+    values = studio.bus.request(GetSettings(project=shot.project)).values
+    assert said == {addon: some for addon, some in values.items() if some}
     expect(dialog.get_by_role("button", name="Apply")).to_have_count(0)
     dialog.get_by_label("all values as they hold").uncheck()
     dialog.get_by_role("radio", name="toml").click()
@@ -550,6 +551,8 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     page.keyboard.press("Escape")
     page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="plate v001"))
+    expect(row.locator("[data-slot='version.action'] panels-mark")).to_have_text("mark: entity,product,project,version")
     page.get_by_role("button", name="Files of plate v001").click()
     unfolded = page.get_by_role("group", name="Files and links of plate v001")
     expect(unfolded).to_contain_text(re.compile(r"/plate/v001.*3 files", re.DOTALL))
@@ -587,6 +590,22 @@ def test_an_addons_elements_get_the_client_and_a_broken_one_breaks_its_own_frame
     expect(page.get_by_role("heading", name=shot.project)).to_be_visible()
     page.get_by_role("link", name="Dailies").click()
     expect(page.locator("panels-dailies")).to_have_text("panels-dailies: true, dark, root")
+
+    # Each of the other slots, where it stands, told what it is about; `version.action` stands beside a version.
+    here, mark = page.url.partition("/pages")[0], page.locator("panels-mark")
+    page.get_by_role("button", name="User menu").click()
+    expect(page.get_by_role("menu").locator("[data-slot='user.menu']")).to_have_text("mark: ")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("whatever")
+    expect(page.get_by_role("dialog").locator("[data-slot='palette']")).to_have_text("mark: text")
+    for path, told in (
+        (f"/?project={shot.project}&entity={shot.entity}", "entity,project"),
+        ("/publish", "entity,product,project,sources,task"),
+        ("/admin", ""),
+    ):
+        page.goto(here + path)
+        expect(mark.first).to_have_text(f"mark: {told}")
 
 
 def test_the_palette_opens_a_page_by_keyboard(window: Callable[..., Any]) -> None:
