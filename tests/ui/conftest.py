@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from qi.testing.fixtures import frames, qi, shot
 from qi.testing.server import PASSWORD, RunningServer, start_server
@@ -141,16 +141,26 @@ def server(studio: RunningStudio) -> Iterator[RunningServer]:
         yield running
 
 
+BROWSER = pytest.StashKey[Browser]()
+
+
 @pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """One for this folder. Its driver's event loop is this thread's own while it is there, so it goes with the last
+    test here, where what a session shares would stay for tests of other folders."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("there is no Chromium here")
-    # Chromium's sandbox does not work for root, as in a container.
-    flags = ["--no-sandbox"] if os.getuid() == 0 else []
-    made = playwright.chromium.launch(executable_path=chromium, args=flags)
-    yield made
-    made.close()
+    folder = request.node.parent
+    if BROWSER not in folder.stash:
+        driver = sync_playwright().start()
+        folder.addfinalizer(driver.stop)
+        # Chromium's sandbox does not work for root, as in a container.
+        flags = ["--no-sandbox"] if os.getuid() == 0 else []
+        made = driver.chromium.launch(executable_path=chromium, args=flags)
+        folder.addfinalizer(made.close)
+        folder.stash[BROWSER] = made
+    return folder.stash[BROWSER]
 
 
 class Window:

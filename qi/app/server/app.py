@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
+from qi import context
 from qi.app.server import addon_files, addon_routes, auth, export, media, settings_routes, stream, topics, uploads
 from qi.app.server.admission import Admission
-from qi.app.server.doors import Doors
 from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
 from qi.app.server.pages import Pages
 from qi.app.server.reach import Reach, asked
@@ -41,7 +41,7 @@ class Application:
         """`studio` holds its `name` and `version`, for people."""
         self._reach = reach
         self._studio = studio
-        self._doors = Doors()
+        self._doors = reach.logins.doors
         self._sockets = 0
         self._pages = pages = Pages()
         self.fastapi = FastAPI(title="Qi", version=studio["version"], docs_url=None, redoc_url=None)
@@ -60,7 +60,7 @@ class Application:
                 raise NotFound(f"there is no /{path}")
             return pages.answer(f"/{path}")
 
-        self.asgi = Guard(self.fastapi, doors=self._doors, admission=admission, policy=pages.policy)
+        self.asgi = Guard(self.fastapi, doors=self._doors, admission=admission)
 
     async def _ready(self) -> Response:
         """Whether the studio answers."""
@@ -111,9 +111,14 @@ class Application:
         @app.middleware("http")
         async def around(request: HttpRequest, call_next: Any) -> Any:
             asker.set(asked)
+            # The trace of whoever asks, or a new one.
+            asks = context.from_headers({"traceparent": request.headers.get("traceparent", "")}, 0.0)
+            context.enter(context.Context(asks.trace))
             if request.url.path.startswith(SHARED) and request.headers.get("sec-fetch-mode") == "navigate":
                 return self._pages.answer("/")
-            return await call_next(request)
+            answer = await call_next(request)
+            answer.headers["x-trace"] = asks.trace
+            return answer
 
 
 def _provider(addons: Sequence[AddonRun]) -> str:

@@ -11,7 +11,6 @@ import re
 import time
 from typing import Any
 
-from events.ids import new_id
 from qi import context
 from qi.app.server.logins import Login
 from qi.contracts.hosting import EnsureAddon
@@ -39,12 +38,16 @@ async def ask(login: Login, topic: str, data: dict[str, Any], *, addon: str = ""
     limit = time.monotonic() + min(timeout_s or (kind.timeout_s if kind else 10.0), LONGEST_S)
     command = str(data.get("command") or "")
     needs = kind.needs if kind and not addon else ""
+    login.doors.ask(login.info.user)
     login.used = time.monotonic()
     pause = PAUSE_FIRST_S
+    # Of one request that asks more than once, and asks again, everything is one tree.
+    here = context.current()._replace(command=command)
     while True:
         message = Raw(topic, body, max(0.05, limit - time.monotonic()), command, needs)
         try:
-            return await _once(login, message, addon)
+            with context.use(here):
+                return await _once(login, message, addon)
         except (Unavailable, Busy):
             if not command or limit - time.monotonic() <= pause:
                 raise
@@ -54,22 +57,21 @@ async def ask(login: Login, topic: str, data: dict[str, Any], *, addon: str = ""
 
 async def _once(login: Login, message: Raw, addon: str) -> bytes:
     bus = login.participant.bus
-    with context.use(context.Context(trace=new_id(), command=message.command)):
-        to = SERVICE
-        if addon:
-            to = to_addon(login.participant.bundle, addon)
-        future = bus.ask_raw(message, to=to)
-        try:
-            answer = await asyncio.wait_for(asyncio.wrap_future(future), message.timeout_s)
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"no answer to '{message.topic}' in time", topic=message.topic) from error
-        try:
-            return bus.read_raw(message, answer)
-        except Unavailable:
-            if not addon:
-                raise
-        # It does not run yet, as this session's bundle has it. What nobody took may be sent again.
-        ensure = json.dumps({"name": addon}).encode()
-        asked = Raw(EnsureAddon.topic, ensure, EnsureAddon.timeout_s, needs=EnsureAddon.needs)
-        bus.read_raw(asked, await asyncio.wrap_future(bus.ask_raw(asked)))
-        return bus.read_raw(message, await asyncio.wrap_future(bus.ask_raw(message, to=to)))
+    to = SERVICE
+    if addon:
+        to = to_addon(login.participant.bundle, addon)
+    future = bus.ask_raw(message, to=to)
+    try:
+        answer = await asyncio.wait_for(asyncio.wrap_future(future), message.timeout_s)
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"no answer to '{message.topic}' in time", topic=message.topic) from error
+    try:
+        return bus.read_raw(message, answer)
+    except Unavailable:
+        if not addon:
+            raise
+    # It does not run yet, as this session's bundle has it. What nobody took may be sent again.
+    ensure = json.dumps({"name": addon}).encode()
+    asked = Raw(EnsureAddon.topic, ensure, EnsureAddon.timeout_s, needs=EnsureAddon.needs)
+    bus.read_raw(asked, await asyncio.wrap_future(bus.ask_raw(asked)))
+    return bus.read_raw(message, await asyncio.wrap_future(bus.ask_raw(message, to=to)))

@@ -1,4 +1,4 @@
-"""How often somebody may knock: log-ins by client and by user, requests by client. Event-loop thread."""
+"""How often somebody may knock: log-ins and requests, both by client and by user. Event-loop thread."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from qi.errors import Busy
 
 LOGINS_A_CLIENT = parse("20/minute")
 REQUESTS_A_CLIENT = parse("1200/minute")
+REQUESTS_A_USER = parse("6000/minute")
+"""To the studio, from all of a user's windows and scripts together, whichever way they come."""
 FREE_FAILURES = 4
 """So many wrong passwords cost nothing; each further one doubles the wait."""
 LOCKED_FIRST_S, LOCKED_MOST_S = 2.0, 900.0
@@ -36,6 +38,10 @@ class Doors:
     def knock(self, client: str) -> None:
         """Raises :class:`Busy` for a client that asks too much."""
         self._require(REQUESTS_A_CLIENT, "request", client, "too many requests from this machine")
+
+    def ask(self, user: str) -> None:
+        """Before the studio is asked. Raises :class:`Busy` for a user who asks too much."""
+        self._require(REQUESTS_A_USER, "ask", _key(user), "too many requests of this user")
 
     def log_in(self, client: str, user: str) -> None:
         """Before a password is looked at. Raises :class:`Busy` with when to come again."""
@@ -62,9 +68,9 @@ class Doors:
     def succeeded(self, user: str) -> None:
         self._failures.pop(_key(user), None)
 
-    def _require(self, limit: RateLimitItem, what: str, client: str, words: str) -> None:
-        if not self._limiter.hit(limit, what, client):
-            reset = self._limiter.get_window_stats(limit, what, client).reset_time
+    def _require(self, limit: RateLimitItem, what: str, who: str, words: str) -> None:
+        if not self._limiter.hit(limit, what, who):
+            reset = self._limiter.get_window_stats(limit, what, who).reset_time
             raise Busy(words, retry_ms=max(1000, int((reset - time.time()) * 1000)))
 
 

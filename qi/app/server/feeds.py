@@ -25,7 +25,7 @@ class _Heard:
 
 
 class Feeds:
-    """One subscription a subject and log-in, however many windows listen: as that session, so the broker decides."""
+    """One subscription a subject and session, however many windows listen: as that session, so the broker decides."""
 
     def __init__(self) -> None:
         self._heard: dict[tuple[str, str], _Heard] = {}
@@ -34,10 +34,9 @@ class Feeds:
     async def listen(self, key: object, login: Login, patterns: tuple[str, ...], take: Take) -> None:
         """Raises :class:`Forbidden` for what this session may not hear, and :class:`Unavailable`."""
         for pattern in patterns:
-            at = (login.id, pattern)
-            heard = self._heard.get(at)
-            if heard is not None and heard.bus is login.participant.bus:
-                heard.takers[key] = take
+            at = (login.info.id, pattern)
+            if at in self._heard:
+                self._heard[at].takers[key] = take
                 continue
             heard = self._heard[at] = _Heard(login.participant.bus, takers={key: take})
             try:

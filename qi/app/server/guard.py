@@ -10,20 +10,26 @@ from typing import Any
 
 from qi.app.server.admission import Admission
 from qi.app.server.doors import Doors
+from qi.app.server.pages import policy
 from qi.errors import BadRequest, Busy, DeadlineExceeded, QiError
+from qi.messages import TOPICS
 
 log = logging.getLogger("qi.server")
 
 BODY_MOST_BYTES = 1024 * 1024
 REQUEST_LIMIT_S = 120.0
+BODY_SILENCE_S = 30.0
+"""So long the next piece of a body may take, also of one that may be as long as it is."""
 NOT_ADMITTED = 4403
 LOOPBACK = ("127.0.0.1", "::1")
 UNHURRIED = ("/events", "/uploads", "/media/", "/export/")
 """Streams: they are as long as they are."""
+API = "/api/"
 
-BUILT = "/_app/immutable/"
-"""Files of the pages. A window asks for dozens of them when it opens, and browsers keep them: they count for no limit,
-or a few people behind one address would find blank pages."""
+UNCOUNTED = ("/_app/immutable/", "/uploads/")
+"""Files of the pages: a window asks for dozens of them when it opens, and browsers keep them; if they counted, a few
+people behind one address would find blank pages. And files of a publish: a dropped sequence is thousands of them, whose
+bounds are their own."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,14 +45,12 @@ class Guard:
         *,
         doors: Doors,
         admission: Admission,
-        policy: str,
     ) -> None:
-        """`policy` is the Content-Security-Policy of pages."""
         self._app = app
         self._doors = doors
         self._admission = admission
         self._headers = [
-            (b"content-security-policy", policy.encode()),
+            (b"content-security-policy", policy("").encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             (b"x-frame-options", b"DENY"),
@@ -63,11 +67,14 @@ class Guard:
             return
         path, began = str(scope["path"]), False
         unhurried = path.startswith(UNHURRIED)
-        left = BODY_MOST_BYTES
+        left, whole = BODY_MOST_BYTES, False
 
         async def guarded_receive() -> MutableMapping[str, Any]:
-            nonlocal left
-            message = await receive()
+            nonlocal left, whole
+            # Behind the body only the end of the connection is waited for.
+            async with asyncio.timeout(None if whole else BODY_SILENCE_S):
+                message = await receive()
+            whole = not message.get("more_body", False)
             left -= len(message.get("body", b""))
             if left < 0 and not unhurried:
                 raise BadRequest(f"a request has at most {BODY_MOST_BYTES} bytes")
@@ -86,9 +93,9 @@ class Guard:
 
         try:
             self._admission.require(scope, client_of(scope))
-            if not path.startswith(BUILT):
+            if not path.startswith(UNCOUNTED):
                 self._doors.knock(client_of(scope))
-            async with asyncio.timeout(None if unhurried else REQUEST_LIMIT_S):
+            async with asyncio.timeout(None if unhurried else _limit_s(path)):
                 await self._app(scope, guarded_receive, guarded_send)
         except QiError as error:
             if not began:
@@ -102,7 +109,6 @@ class Guard:
             log.exception("a request to %s failed", path)
             await _refuse(guarded_send, QiError("the server failed at this request"))
 
-
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._admission.require(scope, client_of(scope))
@@ -111,6 +117,12 @@ class Guard:
             await send({"type": "websocket.close", "code": NOT_ADMITTED})
             return
         await self._app(scope, receive, send)
+
+
+def _limit_s(path: str) -> float:
+    """What the studio may take long for has that time here, too."""
+    kind = TOPICS.get(path.removeprefix(API).replace("/", ".")) if path.startswith(API) else None
+    return max(REQUEST_LIMIT_S, kind.timeout_s if kind else 0.0)
 
 
 async def _refuse(send: Send, error: QiError) -> None:

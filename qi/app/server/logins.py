@@ -21,6 +21,7 @@ import jwt
 
 from events.ids import new_id
 from qi import context
+from qi.app.server.doors import Doors
 from qi.checked import Checked
 from qi.contracts.auth import Logout
 from qi.contracts.session import SessionInfo
@@ -63,11 +64,13 @@ class Kept:
 
 @dataclass(eq=False, slots=True)
 class Login:
-    """One log-in on the mesh."""
+    """One log-in on the mesh, from one address: a session has one host, and events name it."""
 
     kept: Kept
+    address: str
     participant: Participant
     info: SessionInfo
+    doors: Doors
     ended: list[Callable[[QiError], None]] = field(default_factory=list)
     """Sockets that want to know when it is over."""
     used: float = field(default_factory=time.monotonic)
@@ -83,6 +86,15 @@ class Login:
     @property
     def id(self) -> str:
         return self.kept.id
+
+    @property
+    def at(self) -> tuple[str, str]:
+        return self.id, self.address
+
+    @property
+    def uploads(self) -> str:
+        """Name of its folder of files."""
+        return folder_of(self.id)
 
     def may(self, permission: str) -> bool:
         return permission in self.info.permissions
@@ -102,15 +114,17 @@ class Logins:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self.doors = Doors()
         self._secret = secrets.token_bytes(32)
         self.owner_key = secrets.token_urlsafe(32)
         """Whoever can read it from the home's owner-only file is the owner."""
-        self._logins: dict[str, Login] = {}
+        self._logins: dict[tuple[str, str], Login] = {}
+        """By log-in and address."""
         self._kept: dict[str, Kept] = self._read()
         self._current: dict[str, str] = {}
         """Log-in → its refresh token of now, as far as this process made it."""
         self._codes: dict[str, tuple[float, str]] = {}
-        self._reviving: dict[str, asyncio.Future[Login]] = {}
+        self._reviving: dict[tuple[str, str], asyncio.Future[Login]] = {}
 
     # -- coming in ----------------------------------------------------------------------------------------------
 
@@ -118,7 +132,7 @@ class Logins:
         """Raises :class:`Unauthenticated`, and what the provider raises."""
         self._require_room()
         participant, info, token = await asyncio.to_thread(self._join, address, user, password, "")
-        return await self._enter(participant, info, token)
+        return await self._enter(address, participant, info, token)
 
     async def by_code(self, code: str, address: str) -> Entered:
         """By a one-time code. Raises :class:`Unauthenticated`."""
@@ -131,7 +145,7 @@ class Logins:
             # Without a token it would be the owner's.
             raise Unauthenticated("who made this link has logged out", remedy="log in again")
         participant, info, token = await asyncio.to_thread(self._join, address, "", "", kept.token if kept else "")
-        return await self._enter(participant, info, token)
+        return await self._enter(address, participant, info, token)
 
     async def by_refresh(self, refresh: str, address: str) -> Entered:
         """The next pair of tokens. Raises :class:`Unauthenticated`; a token that was used before ends its log-in."""
@@ -180,7 +194,7 @@ class Logins:
 
     async def get(self, id_: str, address: str) -> Login:
         """A log-in, back on the mesh if it had left. Raises :class:`Unauthenticated`."""
-        login = self._logins.get(id_)
+        login = self._logins.get((id_, address))
         if login is None:
             login = await self._revived(id_, address)
         login.used = time.monotonic()
@@ -193,11 +207,12 @@ class Logins:
         kept = self._kept.pop(id_, None)
         self._current.pop(id_, None)
         self._write()
-        login = self._logins.pop(id_, None)
-        if login is not None:
+        ended = [self._logins.pop(login.at) for login in list(self._logins.values()) if login.id == id_]
+        for login in ended:
             self._tell(login, Unauthenticated(why or "you logged out", remedy="log in again"))
+        for login in ended:
             await asyncio.to_thread(_leave, login.participant, kept.token if kept else "")
-        await asyncio.to_thread(shutil.rmtree, self._home.uploads / id_, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._home.uploads / folder_of(id_), ignore_errors=True)
 
     async def sweep(self) -> None:
         """For ever: ends what the studio ended, lets go of what nobody uses."""
@@ -215,7 +230,7 @@ class Logins:
             if login.changed or login.seen != login.participant.bus.reconnects:
                 await self._look_at(login)
             elif not login.ended and now - login.used > IDLE_S:
-                self._logins.pop(login.id, None)
+                self._logins.pop(login.at, None)
                 await asyncio.to_thread(login.participant.leave)
         for id_ in [kept.id for kept in self._kept.values() if kept.until < time.time()]:
             await self.end(id_, "the log-in has expired")
@@ -223,8 +238,9 @@ class Logins:
     def _clear_uploads(self) -> None:
         """On a thread: what log-ins left behind that ended while no server ran."""
         if self._home.uploads.is_dir():
+            kept = set(map(folder_of, self._kept))
             for folder in self._home.uploads.iterdir():
-                if folder.name not in self._kept:
+                if folder.name not in kept:
                     shutil.rmtree(folder, ignore_errors=True)
 
     async def close(self) -> None:
@@ -260,25 +276,29 @@ class Logins:
         assert info is not None
         return participant, info, token
 
-    async def _enter(self, participant: Participant, info: SessionInfo, token: str) -> Entered:
+    async def _enter(self, address: str, participant: Participant, info: SessionInfo, token: str) -> Entered:
         id_ = new_id()
         refresh = f"{id_}.{secrets.token_urlsafe(32)}"
         kept = Kept(id_, info.user, token, _digest(refresh), time.time() + REFRESH_S)
-        self._logins[id_] = login = await asyncio.to_thread(_listening, Login(kept, participant, info))
+        login = await asyncio.to_thread(_listening, Login(kept, address, participant, info, self.doors))
+        self._logins[login.at] = login
         self._keep(kept)
         return Entered(login, self._access(login), refresh)
 
     async def _revived(self, id_: str, address: str) -> Login:
         """Several requests of one page come at once; one of them joins."""
-        if id_ in self._reviving:
-            return await asyncio.shield(self._reviving[id_])
+        at = (id_, address)
+        if at in self._reviving:
+            return await asyncio.shield(self._reviving[at])
         kept = self._kept.get(id_)
         if kept is None:
             raise Unauthenticated("nobody is logged in here any more", remedy="log in again")
-        future = self._reviving[id_] = asyncio.get_running_loop().create_future()
+        self._require_room()
+        future = self._reviving[at] = asyncio.get_running_loop().create_future()
         try:
             participant, info, _ = await asyncio.to_thread(self._join, address, "", "", kept.token)
-            self._logins[id_] = login = await asyncio.to_thread(_listening, Login(kept, participant, info))
+            login = await asyncio.to_thread(_listening, Login(kept, address, participant, info, self.doors))
+            self._logins[at] = login
             future.set_result(login)
         except Unauthenticated as error:
             future.set_exception(error)
@@ -290,7 +310,7 @@ class Logins:
             future.exception()
             raise
         finally:
-            del self._reviving[id_]
+            del self._reviving[at]
         return login
 
     async def _look_at(self, login: Login) -> None:
@@ -326,8 +346,9 @@ class Logins:
 
     def _keep(self, kept: Kept) -> None:
         self._kept[kept.id] = kept
-        if login := self._logins.get(kept.id):
-            login.kept = kept
+        for login in self._logins.values():
+            if login.id == kept.id:
+                login.kept = kept
         self._write()
 
     def _write(self) -> None:
@@ -358,6 +379,12 @@ def _leave(participant: Participant, token: str) -> None:
         except QiError as error:
             log.debug("the studio did not hear of a log-out: %s", error.message)
     participant.leave()
+
+
+def folder_of(id_: str) -> str:
+    """Where a log-in's uploads are kept. Events name that folder to others, who with the id could end the log-in: it
+    begins the refresh token, and one that is not the newest counts as stolen."""
+    return _digest(id_)[:32]
 
 
 def _digest(secret: str) -> str:

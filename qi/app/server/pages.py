@@ -20,6 +20,17 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Qi</t
 </html>"""
 
 
+def policy(page: str) -> str:
+    """Content-Security-Policy of a page: no script runs but the server's files, and those inside of it, by digest."""
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in INLINE.findall(page)]
+    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in digests)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
 class Pages:
     """One folder of files; every other address is the one page, which finds its way by itself."""
 
@@ -32,17 +43,6 @@ class Pages:
         index = self._folder / "index.html"
         return index.read_text("utf-8") if index.is_file() else ""
 
-    @property
-    def policy(self) -> str:
-        """Content-Security-Policy: no script runs but those of the build; its inline one is known by its digest."""
-        digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in INLINE.findall(self._index)]
-        inline = " ".join(f"'sha256-{digest}'" for digest in digests)
-        return (
-            f"default-src 'self'; script-src 'self' {inline}; style-src 'self' 'unsafe-inline'; "
-            "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
-            "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-        )
-
     def answer(self, path: str) -> Response:
         """A file of the build, or the page. Raises :class:`NotFound` for an asset that is not there."""
         index = self._index
@@ -54,4 +54,4 @@ class Pages:
             return FileResponse(file, headers={"cache-control": kept})
         if Path(path).suffix:
             raise NotFound(f"there is no {path}")
-        return HTMLResponse(index, headers={"cache-control": "no-cache"})
+        return HTMLResponse(index, headers={"cache-control": "no-cache", "content-security-policy": policy(index)})

@@ -41,7 +41,7 @@ def router(reach: Reach) -> APIRouter:
             raise Forbidden("uploading needs the permission 'publish.create'", permission="publish.create")
         if not BATCH.fullmatch(batch) or not _is_name(name):
             raise BadRequest("a batch is letters and digits, a file has a plain name")
-        folder = reach.home.uploads / login.id / batch
+        folder = reach.home.uploads / login.uploads / batch
         for one in (folder.parent.parent, folder.parent, folder):
             one.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
         target = folder / name

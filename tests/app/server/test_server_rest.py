@@ -15,7 +15,7 @@ import pytest
 from events.ids import new_id
 from events.record import Meta
 from qi.app.server import export
-from qi.app.server.pages import Pages
+from qi.app.server.pages import Pages, policy
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import RunningServer
 
@@ -150,6 +150,8 @@ def test_dropped_files_are_kept_within_bounds_and_go_with_their_log_in(server: R
         assert path.is_relative_to(server.studio.home.uploads)
         assert path.read_bytes() == b"pixels" * 1000 == b"pixels" * (done["bytes"] // 6)
         assert path.parent.parent.stat().st_mode & 0o077 == 0
+        # Whoever reads of the publish reads its path: nothing of the refresh token is in it.
+        assert ada.http.cookies["qi_refresh"].partition(".")[0] not in done["path"]
         assert ada.http.put("/uploads/batch0001/beauty.0001.exr", content=b"other").status_code == 409
         for wrong in ("batch0001/.hidden", "batch0001/%2e%2e%2fevil", "B/x.exr", "batch0001/a%5Cb", "batch0001/a%00b"):
             assert ada.http.put(f"/uploads/{wrong}", content=b"x").status_code in (400, 404, 405), wrong
@@ -177,8 +179,11 @@ def test_pages_are_one_page_and_their_inline_script_is_known_by_its_digest(tmp_p
     (tmp_path / "immutable").mkdir()
     (tmp_path / "immutable" / "a.js").write_text("1")
     pages = Pages(tmp_path)
-    assert pages.policy.count("'sha256-") == 1
-    assert "script-src 'self' 'sha256-" in pages.policy
+    first = pages.answer("/").headers["content-security-policy"]
+    assert first.count("'sha256-") == 1
+    assert "script-src 'self' 'sha256-" in first
+    (tmp_path / "index.html").write_text("<script>start(2)</script>")  # built anew while the server runs
+    assert pages.answer("/").headers["content-security-policy"] not in (first, policy(""))
     assert pages.answer("/publishes/123").headers["cache-control"] == "no-cache"
     assert "immutable" in pages.answer("/immutable/a.js").headers["cache-control"]
     assert Pages(tmp_path / "none").answer("/").status_code == 503
