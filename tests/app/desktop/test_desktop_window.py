@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
 from qi.home import Home
 from qi.testing.images import write_sequence
 from qi.testing.mesh import eventually
+from qi.testing.ports import free_port
 from qi.testing.processes import children, zombies
 from qi.testing.studio import RunningStudio
 
@@ -48,12 +48,6 @@ needs_screen = pytest.mark.skipif(
 )
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/version", timeout=1):
@@ -62,7 +56,7 @@ def answers(port: int) -> bool:
         return False
 
 
-@contextmanager
+@contextlib.contextmanager
 def desktop(home: Path, log: Path, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`qi` without a verb, offscreen unless `more` names another platform; its process and its debugging port."""
     port = free_port()
