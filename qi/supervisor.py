@@ -27,6 +27,7 @@ from qi.actor import Actor
 from qi.bus import Answer, Bus
 from qi.context import Context, use
 from qi.contracts.mesh import OK, Ping, Pong
+from qi.contracts.studio import ChildInfo
 from qi.errors import Conflict, NotFound, QiError
 from qi.messages import Address
 
@@ -138,16 +139,11 @@ class Child:
     says: str = OK
     last_error: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class ChildState:
-    """What `qi status` shows of a child."""
-
-    name: str
-    where: str
-    state: str
-    restarts: int
-    last_error: str
+    def info(self) -> ChildInfo:
+        return ChildInfo(
+            name=self.spec.name, where=self.spec.where, state=self.state, restarts=self.restarts,
+            last_error=self.last_error,
+        )  # fmt: skip
 
 
 class Supervisor:
@@ -207,6 +203,7 @@ class Supervisor:
             child = self._children.pop(name, None)
         if child is not None:
             self._end(child, timeout_s)
+            self._tell(child)
 
     def restart_child(self, name: str) -> None:
         """Stop one child and have it started anew, a degraded one too. Raises :class:`NotFound`."""
@@ -218,10 +215,12 @@ class Supervisor:
                 return
             # From here on the watch leaves it alone.
             child.state = "stopped"
+        self._tell(child)
         self._end(child, STOP_LIMIT_S)
         with self._lock:
             child.deaths.clear()
             child.state, child.next_try = "restarting", 0.0
+        self._tell(child)
         self._wake.set()
 
     def watch(self) -> None:
@@ -229,13 +228,10 @@ class Supervisor:
         self._thread = threading.Thread(target=self._watch, name="qi-supervisor", daemon=True)
         self._thread.start()
 
-    def states(self) -> list[ChildState]:
+    def states(self) -> list[ChildInfo]:
         """Any thread, at any time."""
         with self._lock:
-            return [
-                ChildState(c.spec.name, c.spec.where, c.state, c.restarts, c.last_error)
-                for c in self._children.values()
-            ]
+            return [child.info() for child in self._children.values()]
 
     def complaints(self) -> list[str]:
         """What children that run say of themselves when all is not well. Any thread, at any time."""
@@ -268,8 +264,15 @@ class Supervisor:
             if wanted:
                 child.running, child.state, child.ping = running, "running", None
                 child.pinged_at = child.heard_at = time.monotonic()
-        if not wanted:
+        if wanted:
+            self._tell(child)
+        else:
             running.stop(STOP_LIMIT_S)
+
+    def _tell(self, child: Child) -> None:
+        """Whoever shows what runs hears of it: no event tells of it."""
+        info = child.info()
+        self._bus.publish(f"qi.feed.actor.{info.name}", self._bus.codec.encode(info), lossy=True)
 
     def _end(self, child: Child, timeout_s: float) -> None:
         with self._lock:
@@ -312,6 +315,7 @@ class Supervisor:
                 self.left_behind += child.spec.where == "thread"
                 self._died(child, running, f"it answered no ping for {self._hang_after_s:.0f} s")
         elif due:
+            self._tell(child)
             try:
                 started = self._launch(child.spec)
             except Exception as error:  # noqa: BLE001 - whatever an actor's start raises counts as a death
@@ -356,4 +360,5 @@ class Supervisor:
                 child.state = "restarting"
                 pause = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (len(child.deaths) - 1))
                 child.next_try = now + pause * random.uniform(0.5, 1.0)
+        self._tell(child)
         log.error("'%s' is %s: %s", child.spec.name, child.state, why)

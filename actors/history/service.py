@@ -28,7 +28,7 @@ from qi.bus import Bus
 from qi.codec import Codec
 from qi.contracts.db import GetProject, ListEntities
 from qi.contracts.history import CauseTree, QueryHistory
-from qi.contracts.log import EventPage, GetLogStats, LogProof, LogStats, ReadLog, VerifyLog
+from qi.contracts.log import EventPage, GetLogStats, LogProof, LogStats, ProjectionInfo, ReadLog, VerifyLog
 from qi.endpoints import Tick
 from qi.errors import Invalid, Unavailable
 from qi.home import Home
@@ -210,7 +210,7 @@ class History(Actor):
         return CauseTree(events=tuple(page.events), position=head, more=full)
 
     def _stats_of_log(self) -> LogStats:
-        self._follow()
+        reached = self._follow()
         head = self._reader.head()
         with self._views.readable():
             rows = self._views.db.query("SELECT type, count(*) AS n FROM history GROUP BY type ORDER BY type")
@@ -227,6 +227,7 @@ class History(Actor):
             wal_bytes=wal.stat().st_size if wal.exists() else 0,
             signed_position=signed.position if signed else 0,
             types=types,
+            projections=(ProjectionInfo(name=self._index.name, version=self._index.version, position=reached),),
         )
 
     @handles(VerifyLog)

@@ -302,6 +302,7 @@ class Sessions(Actor):
             self._beats[info.id] = time.monotonic()
         self._remember(kept, over=False)
         self._changed(info.id)
+        self._tell(info)
 
     def _remember(self, kept: Kept, *, over: bool) -> None:
         stored = {"kept": msgspec.to_builtins(kept), "run": self._owner, "since": time.time(), "over": over}
@@ -323,6 +324,10 @@ class Sessions(Actor):
         self._callers.forget()
         self._bus.publish(f"qi.session.{session}.identity", b"")
 
+    def _tell(self, info: SessionInfo) -> None:
+        """Whoever shows sessions hears of it: no event tells of them."""
+        self._bus.publish(f"qi.feed.session.{info.id}", self._bus.codec.encode(info), lossy=True)
+
     def _current(self, session: str) -> SessionInfo:
         found = self._sessions.get(session)
         if found is None:
@@ -340,6 +345,7 @@ class Sessions(Actor):
             return
         self._remember(ended, over=True)
         self._changed(session)
+        self._tell(replace(ended.info, state="ended"))
         for child in [kept for kept in self._sessions.values() if kept.info.parent == session]:
             if child.info.kind in INTERACTIVE:
                 self._keep(replace(child, info=replace(child.info, parent="", state="detached")), heard=False)

@@ -303,7 +303,7 @@ class Studio:
 
     def _children(self) -> list[ChildInfo]:
         assert self._supervisor is not None
-        return [ChildInfo(**asdict(state)) for state in self._supervisor.states()]
+        return self._supervisor.states()
 
     def _all_problems(self) -> list[str]:
         assert self._supervisor is not None

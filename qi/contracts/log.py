@@ -95,6 +95,16 @@ class ReadLog(Request[EventPage], topic="log.read", needs="history.read"):
 
 
 @message
+class ProjectionInfo:
+    """A projection that is kept as tables."""
+
+    name: str
+    version: int
+    position: int
+    """It holds every event up to here."""
+
+
+@message
 class LogStats:
     events: int
     head: int
@@ -105,6 +115,7 @@ class LogStats:
     signed_position: int
     types: dict[str, int]
     """Event type → how many."""
+    projections: tuple[ProjectionInfo, ...]
 
 
 @message

@@ -73,4 +73,5 @@ def test_stats_count_what_there_is(studio: RunningStudio) -> None:
     stats = studio.bus.request(GetLogStats())
     events = studio.events()
     assert stats.events == stats.head >= len(events) - 1
+    assert [(one.name, one.position) for one in stats.projections] == [("history", stats.head)]
     assert stats.types["bundle.created"] == len([e for e in events if e.type == "bundle.created"])

@@ -21,12 +21,18 @@ def sessions(studio: RunningStudio) -> dict[str, SessionInfo]:
 
 
 def test_a_participant_is_listed_from_its_join_to_its_leave(studio: RunningStudio) -> None:
+    told: list[SessionInfo] = []
+    feed = studio.bus.subscribe(
+        "qi.feed.session.>", lambda msg: told.append(studio.bus.codec.decode(SessionInfo, msg.data))
+    )
     participant = studio.join()
     found = sessions(studio)[participant.session]
     assert (found.kind, found.pid, found.state) == ("cli", os.getpid(), "open")
     assert found.roles == ("admin",)
     participant.leave()
     assert participant.session not in sessions(studio)
+    eventually(lambda: [one.state for one in told if one.id == participant.session] == ["open", "ended"])
+    studio.bus.unsubscribe(feed)
 
 
 def test_a_participant_that_is_killed_is_noticed(studio: RunningStudio) -> None:

@@ -11,8 +11,9 @@ import pytest
 from qi.bus import Bus
 from qi.child import InProcess
 from qi.context import STUDIO
+from qi.contracts.studio import ChildInfo
 from qi.errors import Conflict, NotFound, QiError, Unavailable
-from qi.supervisor import ChildState, Spec, Supervisor, resolve
+from qi.supervisor import Spec, Supervisor, resolve
 from qi.testing.mesh import Mesh, eventually
 
 ECHO = Spec("echo", "mesh_actors:Echo")
@@ -28,7 +29,7 @@ class Family:
             self.bus, lambda spec: InProcess(spec, mesh.broker.service, STUDIO), ping_every_s=0.05, hang_after_s=0.6
         )
 
-    def state(self, name: str = "echo") -> ChildState:
+    def state(self, name: str = "echo") -> ChildInfo:
         return next(state for state in self.supervisor.states() if state.name == name)
 
     def echo(self) -> a.Echo:
@@ -54,7 +55,7 @@ def family(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> Iterator[Family]:
 def test_a_child_serves_when_its_start_returns(family: Family) -> None:
     family.supervisor.start_child(ECHO)
     assert family.bus.request(a.Say(text="x")).text == "x"
-    assert family.state() == ChildState("echo", "thread", "running", 0, "")
+    assert family.state() == ChildInfo(name="echo", where="thread", state="running", restarts=0, last_error="")
 
 
 def test_a_child_has_the_name_of_its_spec(family: Family) -> None:
@@ -99,11 +100,16 @@ def test_an_exit_at_the_start_stops_nobody_else(family: Family, where: str) -> N
 
 
 def test_a_dead_child_is_started_again(family: Family) -> None:
+    told: list[str] = []
+    family.bus.subscribe(
+        "qi.feed.actor.echo", lambda msg: told.append(family.bus.codec.decode(ChildInfo, msg.data).state)
+    )
     family.supervisor.start_child(ECHO)
     first = family.echo()
     family.breaks("fatal")
     assert family.bus.request(a.Say(text="again", command="c1")).text == "again"
     eventually(lambda: family.state().state == "running")
+    eventually(lambda: told == ["running", "restarting", "starting", "running"])
     assert family.state().restarts == 1
     assert family.state().last_error == "it died"
     assert family.echo() is not first
@@ -175,7 +181,7 @@ def test_a_busy_child_that_answers_its_pings_is_left_alone(family: Family) -> No
     began = time.monotonic()
     while time.monotonic() - began < 1.0:
         family.bus.request(a.Say(text="x"))
-    assert family.state() == ChildState("echo", "thread", "running", 0, "")
+    assert family.state() == ChildInfo(name="echo", where="thread", state="running", restarts=0, last_error="")
 
 
 def test_without_a_broker_nobody_is_taken_for_hung() -> None:

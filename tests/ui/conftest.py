@@ -51,6 +51,10 @@ title = "Dailies"
 element = "panels-dailies"
 script = "weather.js"
 """
+MARKED = ("context.action", "publish.panel", "version.action", "admin.page", "user.menu", "palette")
+PANELS += "".join(
+    f'[[slots]]\nslot = "{one}"\ntitle = "Mark"\nelement = "panels-mark"\nscript = "weather.js"\n' for one in MARKED
+)
 WEATHER = """
 class Weather extends HTMLElement {
     async connectedCallback() {
@@ -60,6 +64,9 @@ class Weather extends HTMLElement {
 }
 customElements.define("panels-weather", Weather);
 customElements.define("panels-dailies", class extends Weather {});
+customElements.define("panels-mark", class extends HTMLElement {
+    set about(told) { this.textContent = `mark: ${Object.keys(told).sort()}`; }
+});
 """
 TAP = """
 from qi.actor import handles

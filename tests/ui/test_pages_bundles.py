@@ -135,3 +135,19 @@ def test_an_addons_elements_get_the_client_and_a_broken_one_breaks_its_own_frame
     expect(page.get_by_role("heading", name=shot.project)).to_be_visible()
     page.get_by_role("link", name="Dailies").click()
     expect(page.locator("panels-dailies")).to_have_text("panels-dailies: true, dark, root")
+
+    # Each of the other slots, where it stands, told what it is about; `version.action` stands beside a version.
+    here, mark = page.url.partition("/pages")[0], page.locator("panels-mark")
+    page.get_by_role("button", name="User menu").click()
+    expect(page.get_by_role("menu").locator("[data-slot='user.menu']")).to_have_text("mark: ")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("whatever")
+    expect(page.get_by_role("dialog").locator("[data-slot='palette']")).to_have_text("mark: text")
+    for path, told in (
+        (f"/?project={shot.project}&entity={shot.entity}", "entity,project"),
+        ("/publish", "entity,product,project,sources,task"),
+        ("/admin", ""),
+    ):
+        page.goto(here + path)
+        expect(mark.first).to_have_text(f"mark: {told}")

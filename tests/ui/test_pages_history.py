@@ -55,6 +55,27 @@ def test_the_whole_log_is_searched_exported_shown_as_it_was_and_backed_up(
     lines = download.value.path().read_text("utf-8").splitlines()
     assert [json.loads(line)["data"]["new"] for line in lines] == [31, 32, 33]
 
+    # An event says what it changed, and what it differs in from the last of its kind.
+    page.get_by_role("button", name=re.compile("media.review_crf: 31 → 32")).click()
+    told = page.get_by_role("region", name="What the event says")
+    before_and_after = told.get_by_role("list", name="Before and after")
+    expect(before_and_after.get_by_role("deletion")).to_have_text("31")
+    expect(before_and_after.get_by_role("insertion")).to_have_text("32")
+    told.get_by_role("button", name=f"Compare with #{first}").click()
+    expect(before_and_after.last.get_by_role("listitem").filter(has_text="was_set")).to_contain_text(
+        re.compile("false.*true", re.DOTALL)
+    )
+    for folders in (["editorial", "reference"], ["editorial", "reference", "turnover"]):
+        setting = Setting(path="qi.paths.folders.project", value=folders)
+        studio.bus.request(
+            PatchSettings(scope="project", target=shot.project, settings=(setting,), reason=reason, command=new_id())
+        )
+    page.get_by_role("button", name=re.compile(f"{shot.project} · qi.paths.folders.project: .*turnover")).click()
+    expect(before_and_after).to_contain_text("reference")
+    expect(before_and_after.get_by_role("deletion")).to_have_count(0)
+    expect(before_and_after.get_by_role("insertion")).to_have_text("turnover")
+
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="As it was").click()
     page.goto(page.url.partition("?")[0] + f"?at={first}")
     page.get_by_label("Project of the settings").select_option(shot.project)

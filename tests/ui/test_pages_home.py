@@ -114,6 +114,8 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     page.keyboard.press("Escape")
     page.goto(page.url.partition("/publish")[0] + f"/?project={shot.project}&entity={shot.entity}")
     expect(page.get_by_role("link", name="plate v001")).to_be_visible()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="plate v001"))
+    expect(row.locator("[data-slot='version.action'] panels-mark")).to_have_text("mark: entity,product,project,version")
     page.get_by_role("button", name="Files of plate v001").click()
     unfolded = page.get_by_role("group", name="Files and links of plate v001")
     expect(unfolded).to_contain_text(re.compile(r"/plate/v001.*3 files", re.DOTALL))

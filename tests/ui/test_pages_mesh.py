@@ -27,6 +27,13 @@ def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], stud
     expect(row).to_contain_text("running")
     expect(row.locator("td").nth(3)).to_have_text("1")
 
+    # Nobody looks for sessions now and then: they are told as they come and go.
+    joined = studio.join()
+    listed = page.get_by_role("table", name="Sessions").get_by_title(f"Copy {joined.session}")
+    expect(listed).to_be_visible()
+    joined.leave()
+    expect(listed).to_have_count(0)
+
     # Figures are live: what others ask shows without a reload.
     page.get_by_role("button", name="folders", exact=True).click()
     topics = page.get_by_role("table", name="Topics of folders").get_by_role("row")

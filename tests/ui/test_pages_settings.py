@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,17 @@ def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keybo
     # Carried as text.
     page.get_by_role("button", name="Export, import").click()
     dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="json").click()
+    dialog.get_by_label("all values as they hold").check()
+    expect(dialog.get_by_role("textbox", name="Settings as text")).to_contain_text('"media"')
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name=re.compile("Save as all-values")).click()
+    said = json.loads(download.value.path().read_text("utf-8"))
+    values = studio.bus.request(GetSettings(project=shot.project)).values
+    assert said == {addon: one for addon, one in values.items() if one}
+    expect(dialog.get_by_role("button", name="Apply")).to_have_count(0)
+    dialog.get_by_label("all values as they hold").uncheck()
+    dialog.get_by_role("radio", name="toml").click()
     expect(dialog.get_by_role("alert")).to_contain_text("panels.presets.archive. Use JSON")
     dialog.get_by_role("radio", name="json").click()
     editor = dialog.get_by_label("Settings as text")
@@ -136,6 +148,10 @@ def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keybo
         row.get_by_role("link").click()
         expect(page.get_by_role("combobox", name="Project", exact=True)).to_have_value(shot.project)
         expect(limit).to_be_in_viewport()
+        expect(limit).to_have_attribute("data-status", "invalid")  # as the bundle that was asked about has it
+        expect(limit).to_contain_text("project says [1,2], which does not count")
+        page.get_by_role("button", name="Look at it with the bundle of this window").click()
+        expect(limit).to_have_attribute("data-status", "overridden")
         page.goto(page.url.partition("/settings")[0] + f"/bundles?bundle={name}")
         page.get_by_role("button", name="Freeze").click()
         expect(dialog).to_contain_text("panels.limit = [1,2]")

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from qi.bus import Bus
 
 LOOK_EVERY_S = 5.0
+GIST_KEYS = (
+    "name", "product", "version", "number", "plugin", "outcome", "step", "message", "role", "addon", "variable", "path",
+    "reason", "user",
+)  # fmt: skip
+"""What tells the most of an event's data, in this order."""
+SIDE_CHARACTERS = 40
 
 
 def add_to(app: typer.Typer) -> None:
@@ -154,26 +160,22 @@ def gist(event: Event) -> str:
         many = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
         return many + (f", failed: {', '.join(failed)}" if failed else "")
     parts = []
-    for key in (
-        "name",
-        "product",
-        "version",
-        "number",
-        "plugin",
-        "outcome",
-        "step",
-        "message",
-        "role",
-        "path",
-        "reason",
-        "user",
-    ):
+    for key in GIST_KEYS:
         value = data.get(key)
         if isinstance(value, list):
             value = ".".join(map(str, value))
         if value not in (None, ""):
             parts.append(f"v{value:03d}" if key in ("version", "number") and isinstance(value, int) else str(value))
+        if key == "path" and "old" in data and "new" in data:
+            parts.append(f"{_side(data, 'old', 'was_set')} → {_side(data, 'new', 'is_set')}")
     return "  ".join(parts)[:160]
+
+
+def _side(data: dict[str, Any], key: str, there: str) -> str:
+    """What was there before, or is there after a change."""
+    if not data.get(there, data[key] is not None):
+        return "nothing"
+    return json.dumps(data[key], ensure_ascii=False)[:SIDE_CHARACTERS]
 
 
 def _follow(bus: Bus, asked: ReadLog, page: EventPage, as_json: bool) -> None:

@@ -801,6 +801,7 @@ export interface LogStats {
 	wal_bytes: number;
 	signed_position: number;
 	types: { [key: string]: number };
+	projections: ProjectionInfo[];
 }
 
 export interface LogWindow {
@@ -1011,6 +1012,12 @@ export interface Project {
 export interface ProjectPage {
 	items: Project[];
 	next: string;
+}
+
+export interface ProjectionInfo {
+	name: string;
+	version: number;
+	position: number;
 }
 
 export interface PromoteBundle {

@@ -48,6 +48,8 @@ const nonce = () => document.querySelector<HTMLMetaElement>('meta[property=csp-n
 export function mount(parent: HTMLElement, shown: Shown) {
 	const language = new Compartment();
 	const mode = new Compartment();
+	/** What the page says is not typed. */
+	let told = false;
 	const locked = (is: boolean) => [EditorState.readOnly.of(is), EditorView.editable.of(!is)];
 	const view = new EditorView({
 		parent,
@@ -57,14 +59,17 @@ export function mount(parent: HTMLElement, shown: Shown) {
 				EditorView.cspNonce.of(nonce()), lineNumbers(), foldGutter(), history(), indentOnInput(), bracketMatching(), keymap.of([...defaultKeymap, ...historyKeymap]), look,
 				syntaxHighlighting(colours), EditorView.lineWrapping, language.of(languages[shown.language]()), mode.of(locked(shown.readonly)),
 				EditorView.contentAttributes.of({ 'aria-label': shown.label, role: 'textbox', 'aria-multiline': 'true', tabindex: '0' }),
-				EditorView.updateListener.of((update) => update.docChanged && shown.typed(update.state.doc.toString()))
+				EditorView.updateListener.of((update) => update.docChanged && !told && shown.typed(update.state.doc.toString()))
 			]
 		})
 	});
 	return {
 		/** Say something else, unless it is said already. */
 		show(text: string) {
-			if (text !== view.state.doc.toString()) view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
+			if (text === view.state.doc.toString()) return;
+			told = true;
+			view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
+			told = false;
 		},
 		speak(next: Language) {
 			view.dispatch({ effects: language.reconfigure(languages[next]()) });

@@ -3,7 +3,7 @@ import { bytes, duration, inline, short } from '#lib/format.ts';
 import { flat } from './then';
 
 type Data = { [key: string]: Json };
-/** The name of a bundle, by its id. */
+/** The name of a bundle or a project, by its id. */
 export type Named = (id: string) => string | undefined;
 
 /** One value before and after; undefined where there was none. */
@@ -70,21 +70,33 @@ export const betweenEvents = (one: LogEvent, other: LogEvent): Change => ({ of: 
 export function gist(event: LogEvent, named: Named): string {
 	const data = event.data as Data;
 	const change = changeOf(event);
+	const subject = subjectOf(event, named);
 	if (change) {
 		const { of, lines } = change;
 		const one = lines.length === 1 || lines[0]?.path === 'bundle' ? lines[0] : undefined;
 		const changed = one ? arrow(one, named) : `${lines.length} values`;
-		return [[of, changed].filter(Boolean).join(': '), data.label, data.reason].filter(Boolean).join(' · ');
+		const words = [[of, changed].filter(Boolean).join(': '), data.label, data.reason].filter(Boolean).join(' · ');
+		return subject ? `${subject} · ${words}` : words;
 	}
 	const given = Object.entries(data).filter(([key, value]) => value !== '' && value !== null && value !== false && !LEFT_OUT.includes(key));
 	const place = (key: string) => (PLAIN.includes(key) ? PLAIN.indexOf(key) : PLAIN.length);
-	return given
+	const words = given
 		.filter(([key, value]) => (typeof value !== 'string' || !IDS.test(value) || named(value) || given.length === 1) && !(key === 'key' && 'plugin' in data))
 		.sort(([one], [other]) => place(one) - place(other))
 		.slice(0, GIST_PARTS)
 		.map(([key, value]) => part(key, value, named))
 		.filter(Boolean)
 		.join(' · ');
+	return subject && data.name !== subject ? `${subject} · ${words}` : words;
+}
+
+/** Whose stream it is, as people call it: a bundle, a project, or whose settings. */
+export function subjectOf(event: LogEvent, named: Named): string {
+	const [category, token = ''] = event.stream.split('-');
+	if (category !== 'settings') return named(token) ?? '';
+	const [scope, id = ''] = token.split('_');
+	const project = named(id) ?? 'a project';
+	return { project, file: `${project}'s file`, user: 'a user' }[scope as string] ?? '';
 }
 
 /** A line of two texts; what both have is left out but for the lines next to what differs. */

@@ -3,7 +3,7 @@ import type { Topics } from '../contracts';
 import { qi, asQiError, type Fact, type QiError } from './client.svelte';
 
 /** What the log does not tell of: of these there are feeds. */
-const FEEDS = new Set(['tracker', 'job']);
+const FEEDS = new Set(['tracker', 'job', 'session', 'actor']);
 
 /** Data that follow the log: asked for once, and again whenever one of the `categories` has news. */
 export class Live<T> {
