@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from qi.testing.fixtures import frames, qi, shot
 from qi.testing.server import PASSWORD, RunningServer, start_server
@@ -18,6 +18,7 @@ __all__ = ["frames", "qi", "shot"]
 
 BUILT = Path(__file__).resolve().parents[2] / "qi" / "_ui" / "index.html"
 LIMIT_MS = 15_000
+expect.set_options(timeout=LIMIT_MS)
 
 
 PANELS = """

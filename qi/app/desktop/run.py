@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -26,13 +27,16 @@ from qi.app.front import Front, front_of
 from qi.app.join import session
 from qi.app.launch import LaunchConfig
 from qi.contracts.windows import MAIN, OpenWindow
-from qi.errors import Unavailable
+from qi.errors import DeadlineExceeded, NotFound, Unavailable
 from qi.home import Home
 from qi.session.participant import Participant
 
 log = logging.getLogger("qi.desktop")
 
 LOG_FILE = "desktop.jsonl"
+FIRST_LIMIT_S = 20.0
+"""So long a desktop may take from its start to its first window, for another that is started meanwhile."""
+LOOK_EVERY_S = 0.2
 DEBUG_PORT = "QI_DESKTOP_DEBUG_PORT"
 """For tests only: whoever reaches this port of the loopback interface can do what the window's user can."""
 
@@ -57,12 +61,7 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
                 front.wait()
             return
         lock = FileLock(home.root / "desktop.lock")
-        try:
-            # The operating system releases it when its holder dies.
-            lock.acquire(timeout=0)
-        except Timeout:
-            with session(config, acts=False) as other:
-                other.bus.request(OpenWindow(path=path if path != "/" else None))
+        if not _is_first(lock, config, path):
             say("Qi is open already: its window came to the front")
             return
         try:
@@ -70,6 +69,28 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
                 Sitting(home, participant, backend, front, _reaches(config)).run(path)
         finally:
             lock.release()
+
+
+def _is_first(lock: FileLock, config: LaunchConfig, path: str) -> bool:
+    """With the lock taken; or the desktop that has it shows its window. Raises QiError.
+
+    One that has only just begun, or is about to end, has no window yet or any more: so that is looked at again.
+    """
+    limit = time.monotonic() + FIRST_LIMIT_S
+    while True:
+        try:
+            # The operating system releases it when its holder dies.
+            lock.acquire(timeout=0)
+            return True
+        except Timeout:
+            try:
+                with session(config, acts=False) as other:
+                    other.bus.request(OpenWindow(path=path if path != "/" else None))
+                return False
+            except (NotFound, Unavailable, DeadlineExceeded):
+                if time.monotonic() > limit:
+                    raise
+        time.sleep(LOOK_EVERY_S)
 
 
 def _reaches(config: LaunchConfig) -> dict[str, str]:
