@@ -13,7 +13,7 @@ from qi.errors import Busy
 
 LOGINS_A_CLIENT = parse("20/minute")
 REQUESTS_A_CLIENT = parse("1200/minute")
-REQUESTS_A_USER = parse("6000/minute")
+REQUESTS_A_USER = parse("12000/minute")
 """To the studio, from all of a user's windows and scripts together, whichever way they come."""
 FREE_FAILURES = 4
 """So many wrong passwords cost nothing; each further one doubles the wait."""
