@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,7 @@ from events.writer import Writer
 from qi import context
 from qi.actor import Actor, Asked, every, handles, handles_batch
 from qi.bus import Bus
-from qi.contracts.log import AppendEvents, BackupLog, LogBackup, LogWriter, RecordOwn, WhoWrites
+from qi.contracts.log import AppendEvents, BackupLog, BackupProgress, LogBackup, LogWriter, RecordOwn, WhoWrites
 from qi.disk_errors import named_by_caller
 from qi.errors import Busy, Conflict, Forbidden, NotFound, Unavailable
 from qi.home import Home
@@ -36,6 +37,7 @@ log = logging.getLogger("qi.journal")
 ANNOUNCED = "journal.announced"
 ANNOUNCE_PAGE = 500
 SIGN_EVERY_S = 1.0
+PROGRESS_EVERY_S = 0.1
 
 
 class Journal(Actor):
@@ -94,12 +96,22 @@ class Journal(Actor):
                 raise Conflict(f"{target} exists already", remedy="a backup never overwrites; name a new file")
             if not target.parent.is_dir():
                 raise NotFound(f"the folder {target.parent} does not exist")
-        return self._backups.submit(self._copy, target)
+        feed = f"qi.feed.backup.{self.caller.session}"
+        return self._backups.submit(self._copy, target, feed)
 
-    def _copy(self, target: Path) -> LogBackup:
+    def _copy(self, target: Path, feed: str) -> LogBackup:
         """On a thread and a connection of its own: appends go on meanwhile."""
+        due = 0.0
+
+        def told(stage: str, share: float) -> None:
+            nonlocal due
+            if time.monotonic() >= due or share >= 1:
+                due = time.monotonic() + PROGRESS_EVERY_S
+                said = self._bus.codec.encode(BackupProgress(stage=stage, share=round(share, 4)))
+                self._bus.publish(feed, said, lossy=True)
+
         with SqliteReader(self._home.events) as reader:
-            made = reader.backup(target)
+            made = reader.backup(target, told)
         return LogBackup(path=str(target), events=made.events, hash=made.hash)
 
     @handles(WhoWrites)

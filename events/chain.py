@@ -7,6 +7,7 @@ what was left of it: so a payload that was blanked otherwise is found. Any threa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -61,9 +62,12 @@ def chained(previous: bytes, head: bytes, digest: bytes) -> bytes:
     return sha256(previous + head + digest).digest()
 
 
-def verify(reader: EventReader, signed: Head | None = None) -> Verified:
+def verify(
+    reader: EventReader, signed: Head | None = None, told: Callable[[int], None] = lambda _: None
+) -> Verified:
     """Prove every event; with a signed head also that the log holds it and was not cut off before it.
 
+    `told` hears after each page of events up to which position all is well.
     Raises :class:`CorruptLog` with the first position that is missing or was changed.
     """
     position, previous = 0, GENESIS
@@ -88,6 +92,7 @@ def verify(reader: EventReader, signed: Head | None = None) -> Verified:
             raise broken(position, position, payload=False) from error
         if position == start:
             break
+        told(position)
     if position < signed_position:
         raise cut_off(position, signed_position)
     if signed_position == 0 and signed_hash != GENESIS:

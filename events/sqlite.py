@@ -6,7 +6,7 @@ disk. Triggers refuse to change or delete an event; :mod:`events.chain` finds it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,9 @@ from events.store import COLUMNS, Append, Appended, Head, StoredRow, Written, an
 
 STREAMS_REMEMBERED = 50_000
 """Of so many streams the writer keeps the version in memory, at most and more or less."""
+
+BACKUP_PAGES = 1_024
+"""Pages of the file that a backup copies between two words on how far it is."""
 
 # `||` keeps a NUL inside a text, which printf would cut: a header must cover every byte of every column.
 _HEADER = (
@@ -137,8 +140,10 @@ class SqliteReader:
             row = first(self._db, _COMMANDS, (_list([command]),))
         return msgspec.structs.replace(_answer_of(row), repeated=True) if row else None
 
-    def backup(self, destination: Path) -> Verified:
-        """Copy the log while it is in use and prove the copy; it is a log as good as this one.
+    def backup(self, destination: Path, told: Callable[[str, float], None] = lambda *_: None) -> Verified:
+        """Copy the log as it is now, while it is in use, and prove the copy; it is a log as good as this one.
+
+        `told` hears how far it is: `copying` or `proving`, and the share of that from 0 to 1.
 
         Raises :class:`Conflict` when the destination exists, :class:`CorruptLog` when the copy does not verify:
         then nothing is left there.
@@ -147,14 +152,23 @@ class SqliteReader:
             with explained(self.path):
                 copy = apsw.Connection(str(partial))
                 try:
-                    with copy.backup("main", self._db, "main") as copying:
-                        copying.step(-1)
+                    # One moment of the log is held: otherwise every append by another would begin the copy anew.
+                    self._db.execute("BEGIN")
+                    try:
+                        first(self._db, _HEAD)
+                        with copy.backup("main", self._db, "main") as copying:
+                            while not copying.done:
+                                copying.step(BACKUP_PAGES)
+                                told("copying", 1 - copying.remaining / max(1, copying.page_count))
+                    finally:
+                        self._db.execute("COMMIT")
                     # Out of WAL mode the copy is this one file alone.
                     copy.execute("PRAGMA journal_mode = DELETE")
                 finally:
                     copy.close()
             with SqliteReader(partial) as reader:
-                verified = verify(reader)
+                events = reader.head().position
+                verified = verify(reader, told=lambda position: told("proving", position / max(1, events)))
         return verified
 
     def close(self) -> None:

@@ -146,6 +146,16 @@ class LogBackup:
 
 
 @message
+class BackupProgress:
+    """A feed on `qi.feed.backup.<session>` to whoever asked for a backup; lossy."""
+
+    stage: str
+    """`copying`, then `proving`."""
+    share: float
+    """How much of the stage is done, 0 to 1."""
+
+
+@message
 class BackupLog(Request[LogBackup], topic="log.backup", needs="log.manage", timeout_s=600.0):
     """Copy the log, while it is in use, to a new file on the studio's machine, and prove the copy."""
 

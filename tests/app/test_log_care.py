@@ -18,12 +18,13 @@ from events.record import Position
 from events.sqlite import SqliteReader
 from events.state import StateDb
 from qi.app.cli.main import main
-from qi.contracts.log import BackupLog, VerifyLog
+from qi.contracts.log import BackupLog, BackupProgress, VerifyLog
 from qi.contracts.publish import ListPublishes
 from qi.contracts.settings import GetSettings, PatchSettings, Setting
 from qi.errors import CorruptLog
 from qi.home import Home
 from qi.testing.fixtures import Said
+from qi.testing.mesh import eventually
 from qi.testing.studio import RunningStudio, start_studio
 
 TIMEOUT = "qi.publish.plugin_timeout_s"
@@ -96,7 +97,11 @@ def test_a_backup_under_load_restores_what_was_published(
         writer = threading.Thread(target=load)
         writer.start()
         assert busy.wait(LIMIT_S)
+        told: list[BackupProgress] = []
+        feed = f"qi.feed.backup.{studio.bus.session}"
+        studio.bus.subscribe(feed, lambda msg: told.append(studio.bus.codec.decode(BackupProgress, msg.data)))
         made = studio.bus.request(BackupLog(path=str(copy)))
+        eventually(lambda: told and told[-1] == BackupProgress(stage="proving", share=1.0))
         stop.set()
         writer.join(LIMIT_S)
         assert not writer.is_alive()

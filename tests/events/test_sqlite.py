@@ -235,6 +235,24 @@ def test_a_backup_is_a_log_as_good_as_the_first(store: SqliteStore, path: Path, 
         store.backup(copy)
 
 
+def test_a_backup_tells_how_far_it_is_and_what_is_appended_meanwhile_does_not_begin_it_anew(
+    store: SqliteStore, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append_batch([request(noted(n=n)) for n in range(50)])
+    monkeypatch.setattr(sqlite, "BACKUP_PAGES", 1)
+    heard: list[tuple[str, float]] = []
+
+    def told(stage: str, share: float) -> None:
+        heard.append((stage, share))
+        store.append(request(noted(n=49 + len(heard)), one=49 + len(heard)))
+
+    with SqliteReader(path) as reader:
+        assert reader.backup(tmp_path / "copy.db", told).events == 50
+    assert len(heard) > 3
+    assert heard == sorted(set(heard))
+    assert (heard[-2], heard[-1]) == (("copying", 1.0), ("proving", 1.0))
+
+
 def test_a_backup_of_a_changed_log_is_not_kept(store: SqliteStore, path: Path, tmp_path: Path) -> None:
     store.append_batch([request(noted(n=n)) for n in range(5)])
     trigger = next(statement for statement in logfile.SCHEMA if "event_never_updates" in statement)

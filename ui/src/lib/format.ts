@@ -40,6 +40,9 @@ export const short = (id: string) => (id.length <= 12 ? id : id.slice(-8));
 
 export const number = (value: number) => value.toLocaleString('en-GB').replaceAll(',', '\u202f');
 
+/** `1 problem`, `2 problems`. */
+export const several = (count: number, one: string) => `${number(count)} ${one}${count === 1 ? '' : 's'}`;
+
 /** A value as people read it on one line. */
 export function inline(value: Json | undefined): string {
 	if (value === undefined) return '';

@@ -10,6 +10,9 @@ class Backup {
 	path = $state('');
 	/** When it began, milliseconds; 0 when none is made. */
 	since = $state(0);
+	/** How far it is: `copying` or `proving`, and the share of that, 0 to 1. */
+	stage = $state('');
+	share = $state(0);
 	done = $state.raw<LogBackup | null>(null);
 	error = $state.raw<QiError | null>(null);
 
@@ -24,6 +27,8 @@ class Backup {
 		const path = this.path.trim();
 		this.since = Date.now();
 		this.done = this.error = null;
+		[this.stage, this.share] = ['copying', 0];
+		const stop = qi.feed(`qi.feed.backup.${qi.session}`, (told) => ([this.stage, this.share] = [String(told.data.stage), Number(told.data.share)]));
 		try {
 			this.done = await qi.request('log.backup', { path });
 			remember(FOLDER, path.replace(/[\\/][^\\/]*$/, ''));
@@ -33,6 +38,7 @@ class Backup {
 			this.error = asQiError(thrown);
 			if (location.pathname !== '/admin/log') toasts.show('failed', this.error.message, this.error.remedy, '/admin/log');
 		} finally {
+			stop();
 			this.since = 0;
 		}
 	}
