@@ -6,6 +6,7 @@ windows what they are asked.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -19,11 +20,11 @@ from filelock import FileLock, Timeout
 
 from events.ids import new_id
 from qi import context
-from qi.app import logs
+from qi.app import front, logs
+from qi.app.beside import reached
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.desktop.programs import Programs
-from qi.app.front import Front, front_of
 from qi.app.join import session
 from qi.app.launch import LaunchConfig
 from qi.contracts.windows import MAIN, OpenWindow
@@ -53,20 +54,22 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
         try:
             backend = choose()
         except Unavailable as error:
-            with session(config, acts=True), front_of(home) as front:
-                link = front.link(path)
+            with session(config, acts=True), reached(home, config) as is_own:
+                link = front.find(home).link(path)
                 say(f"{error.message}; the browser shows it until Ctrl+C: {link}")
                 if not webbrowser.open(link):
                     say("there is no browser either: the link is good once, within a minute, on this machine")
-                front.wait()
+                if is_own:
+                    with contextlib.suppress(KeyboardInterrupt):
+                        threading.Event().wait()
             return
         lock = FileLock(home.root / "desktop.lock")
         if not _is_first(lock, config, path):
             say("Qi is open already: its window came to the front")
             return
         try:
-            with session(config, acts=True, kind="desktop") as participant, front_of(home) as front:
-                Sitting(home, participant, backend, front, _reaches(config)).run(path)
+            with session(config, acts=True, kind="desktop") as participant, reached(home, config):
+                Sitting(home, participant, backend, _reaches(config)).run(path)
         finally:
             lock.release()
 
@@ -106,9 +109,7 @@ def _reaches(config: LaunchConfig) -> dict[str, str]:
 class Sitting:
     """From the first window to the last."""
 
-    def __init__(
-        self, home: Home, participant: Participant, backend: Backend, front: Front, reaches: Mapping[str, str]
-    ) -> None:
+    def __init__(self, home: Home, participant: Participant, backend: Backend, reaches: Mapping[str, str]) -> None:
         """`reaches` is the environment by which what is launched reaches the same studio."""
         # Here and not above: a toolkit is imported only where it can run.
         from qi.app.desktop.screen import Screen
@@ -120,7 +121,12 @@ class Sitting:
         self._programs = Programs(home.logs, reaches)
         self._quitting = False
         self._asking = threading.Lock()
-        self._screen = Screen(backend, home.root / "desktop", participant.session, front.link, closing=self._closing)
+
+        def link(page: str) -> str:
+            # Of the server that runs now: each has a key of its own.
+            return front.find(home).link(page)
+
+        self._screen = Screen(backend, home.root / "desktop", participant.session, link, closing=self._closing)
 
     def run(self, path: str) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

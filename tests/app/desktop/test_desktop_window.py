@@ -22,6 +22,7 @@ from playwright.sync_api import Playwright
 from tray_host import display, tray_host
 
 from qi.app import front
+from qi.app.beside import USUAL_PORTS
 from qi.app.desktop.places import SMALLEST, Place, Places
 from qi.contracts.applications import Launch
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
@@ -95,6 +96,15 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         assert bridge(page, "place") == {"x": 40, "y": 30, "width": 900, "height": 700}
         bridge(page, "put", 40, 30, 1, 1)
         assert bridge(page, "place")["width"] == 640  # never so small that it could not be used
+
+        # Its server dies: another takes its place, for the window that is open and for those to come.
+        killed = front.ServerFile.read(studio.home)
+        assert killed is not None
+        psutil.Process(killed.pid).kill()
+        live = page.get_by_test_id("wire")
+        live.filter(has_not_text="Live").wait_for(timeout=LIMIT_S * 1000)
+        live.filter(has_text="Live").wait_for(timeout=LIMIT_S * 1000)
+        assert front.find(studio.home).url == killed.url
 
         # From anywhere to the desktop: a second window, opened and closed by messages.
         opened = studio.bus.request(OpenWindow(name="second", path="/history", title="History"))
@@ -192,7 +202,7 @@ def test_of_two_that_start_at_once_one_shows_and_without_a_tray_it_is_never_hidd
             (first,) = [one for one in both if one is not second]
             assert is_shown(studio)
             # What the page keeps in the window's storage is kept for this port: it is the same with every start.
-            assert urlsplit(front.find(studio.home).url).port in front.USUAL_PORTS
+            assert urlsplit(front.find(studio.home).url).port in USUAL_PORTS
             studio.bus.request(CloseWindow(name="main"))
             # Nobody could bring it back: closing it is quitting.
             assert first.wait(LIMIT_S) == 0

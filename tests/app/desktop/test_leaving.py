@@ -7,7 +7,6 @@ import os
 import sys
 import textwrap
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
@@ -29,8 +28,6 @@ pytestmark = [
 ]
 
 LIMIT_S = 40.0
-NO_FRONT = cast(Any, SimpleNamespace(link=str))
-"""Nobody opens a page here."""
 WAITS = """
     import time
     import pyblish.api
@@ -69,7 +66,7 @@ def test_quitting_names_running_publishes_and_what_was_started_and_somebody_deci
     (tmp_path / "note.txt").write_text("hold the last frame", "utf-8")
     desktop, child = studio.join(kind="desktop"), studio.join(kind="dcc")
     screen = Screen(False, True)
-    sitting = Sitting(studio.home, desktop, Backend("qt"), NO_FRONT, {})
+    sitting = Sitting(studio.home, desktop, Backend("qt"), {})
     sitting._screen = cast(Any, screen)
     easel = StartProgram(label="easel", title="Easel", programs=(sys.executable,), arguments=("-c", EASEL))
     shot = studio.given_project()
@@ -100,7 +97,7 @@ def test_quitting_names_running_publishes_and_what_was_started_and_somebody_deci
         eventually(lambda: not sitting._programs.running(), LIMIT_S, "no easel")
         # Nothing goes on any more: nobody is asked.
         quiet = Screen()
-        last = Sitting(studio.home, desktop, Backend("qt"), NO_FRONT, {})
+        last = Sitting(studio.home, desktop, Backend("qt"), {})
         last._screen = cast(Any, quiet)
         last.quit()
         assert (quiet.asked, quiet.gone) == ([], 1)

@@ -14,6 +14,9 @@ import httpx
 import pytest
 
 from qi.app import front
+from qi.app.certificates import Certificate, certificate_for
+from qi.app.launch import read_launch_config
+from qi.errors import Invalid
 from qi.home import Home
 from qi.testing.mesh import eventually
 from qi.testing.ports import free_port
@@ -76,3 +79,19 @@ def told(home: Home, verb: str) -> str:
 
 def front_context(home: Home) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(home.keys / "authority.pem"))
+
+
+def test_a_certificate_of_ones_own_takes_the_place_of_the_one_that_is_made(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.make()
+    made = certificate_for(read_launch_config(home=home.root), home, "0.0.0.0", "server")
+    trusted = ssl.create_default_context(cafile=str(made.authority))
+    assert len(trusted.get_ca_certs()) == 1
+    given = read_launch_config(home=home.root, tls_cert=str(made.file), tls_key=str(made.key))
+    assert certificate_for(given, home, "0.0.0.0", "server") == Certificate(made.file, made.key, made.file)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(made.file, made.key)
+    for cert, key in ((made.file, tmp_path / "none.pem"), (tmp_path / "none.pem", made.key)):
+        half = read_launch_config(home=home.root, tls_cert=str(cert), tls_key=str(key))
+        with pytest.raises(Invalid, match=r"none\.pem is not there"):
+            certificate_for(half, home, "0.0.0.0", "server")
