@@ -151,4 +151,8 @@ def _fits(message: ListPublishes, info: PublishInfo, *, is_running: bool) -> boo
     if message.state and not (is_running if message.state == "running" else info.state == message.state):
         return False
     asked = ((message.project, info.project), (message.user, info.user), (message.product, info.product))
-    return all(not wanted or wanted.casefold() == found.casefold() for wanted, found in asked)
+    if any(wanted and wanted.casefold() != found.casefold() for wanted, found in asked):
+        return False
+    told = (info.project, info.entity, info.task, info.product, info.user, info.bundle, info.publish, info.mode)
+    said = " ".join((*told, info.comment)).casefold()
+    return all(word in said for word in message.text.casefold().split())

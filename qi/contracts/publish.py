@@ -169,6 +169,8 @@ class ListPublishes(Request[PublishList], topic="publish.list", needs="read"):
     product: Name = ""
     plugin: Name = ""
     """Only those in which a plugin took part whose name contains this."""
+    text: Annotated[str, Text(200)] = ""
+    """Only those that contain each of these words in what tells them apart, from project to comment."""
     limit: PageSize = 50
     before: Token = ""
     """Continue after this publish of an earlier page."""

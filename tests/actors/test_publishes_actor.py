@@ -115,7 +115,7 @@ def test_publishes_are_listed_newest_first_in_pages(studio: RunningStudio, shot:
     assert (first.more, rest.more) == (True, False)
 
 
-def test_publishes_are_told_apart_by_state_user_product_and_plugin(
+def test_publishes_are_told_apart_by_state_user_product_plugin_and_words(
     studio: RunningStudio, shot: Shot, note: str
 ) -> None:
     def listed(**wanted: str) -> list[str]:
@@ -133,6 +133,8 @@ def test_publishes_are_told_apart_by_state_user_product_and_plugin(
         [good], [bad, good], []
     )  # fmt: skip
     assert (listed(product="Notes"), listed(user=user.upper()), listed(user="nobody")) == ([good], [bad, good], [])
+    found = listed(text=f"SCAN {user}"), listed(text=shot.entity), listed(text=f"scan notes {user}")
+    assert found == ([bad], [bad, good], [])
 
 
 def test_a_publish_is_found_by_its_beginning_its_end_and_as_the_last(

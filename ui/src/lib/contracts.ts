@@ -723,6 +723,7 @@ export interface ListPublishes {
 	user?: string;
 	product?: string;
 	plugin?: string;
+	text?: string;
 	limit?: number;
 	before?: string;
 }
