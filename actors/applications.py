@@ -157,7 +157,7 @@ class Applications(Actor):
                     return one
         raise NotFound(
             f"the bundle '{bundle.name}' has no application '{name}' of an addon '{addon}'",
-            remedy="`qi launch` lists what can be launched there", bundle=bundle.name,
+            remedy="the page of the shot or `qi launch` lists what can be launched there", bundle=bundle.name,
         )  # fmt: skip
 
     def _record(self, launch: str, said: DomainEvent) -> None:

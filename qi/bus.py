@@ -208,12 +208,12 @@ class Bus(Link):
         """Whether the request was done nobody knows; what kept the answer away is told as far as it is seen here."""
         if self._refused:
             why = ": the studio does not let this session in any more"
-            remedy = "the log-in may have expired or been ended: log in again with `qi login`"
+            remedy = "the log-in may have expired or been ended: log in again (`qi login`)"
         elif not self.connected:
             why = ": the broker does not answer"
             remedy = "the connection comes back by itself; a command that has an id may be sent again"
         else:
-            why, remedy = "", "the service is busy or hangs; `qi status` shows which"
+            why, remedy = "", "the service is busy or hangs; the page Mesh or `qi status` shows which"
         return DeadlineExceeded(f"no answer to '{topic}' in time{why}", remedy=remedy, topic=topic)
 
     def _give_up_waiting(self) -> None:
@@ -231,7 +231,7 @@ class Bus(Link):
             if headers.get("Status") == "503":
                 raise Unavailable(
                     f"nobody serves '{topic}'",
-                    remedy="the service may be restarting; `qi status` shows what runs",
+                    remedy="the service may be restarting; the page Mesh or `qi status` shows what runs",
                     topic=topic,
                 )
             if "Nats-Service-Error-Code" in headers:
@@ -253,7 +253,7 @@ def _refused(waiter: Waiter) -> Forbidden:
     needs = f": it needs the permission '{waiter.needs}'" if waiter.needs else ""
     return Forbidden(
         f"this session may not do this{needs}",
-        remedy="log in with `qi login`, or ask somebody with the role admin to grant you a role that has it",
+        remedy="ask somebody with the role admin for a role that has it, or log in as somebody else (`qi login`)",
         subject=waiter.sent.subject,
         permission=waiter.needs,
     )

@@ -76,7 +76,7 @@ class Callers:
                 found = self._look_up(session)
             if not found.user:
                 # Not kept: it may log in at any moment.
-                raise Unauthenticated("nobody has logged in here", remedy="log in with `qi login`", session=session)
+                raise Unauthenticated("nobody has logged in here", remedy="log in (`qi login`)", session=session)
             kept = (time.monotonic() + IDENTITY_KEPT_S, found)
             if age == self._age:
                 self._kept[session] = kept

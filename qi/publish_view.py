@@ -37,7 +37,8 @@ def find_publish(known: Known, wanted: str) -> Publish:
     if not fits and len(wanted) >= SHORTEST_ID:
         fits = [one for one in everything if one.id.startswith(wanted) or one.id.endswith(wanted)]
     if not fits:
-        raise NotFound(f"there is no publish '{wanted}'", remedy="`qi publishes` lists them", publish=wanted)
+        remedy = "the page Publishes or `qi publishes` lists them"
+        raise NotFound(f"there is no publish '{wanted}'", remedy=remedy, publish=wanted)
     if len(fits) > 1:
         raise Conflict(f"several publishes fit '{wanted}'", publishes=[one.id for one in fits[:10]])
     return fits[0]

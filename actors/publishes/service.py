@@ -394,5 +394,5 @@ class Publishes(Actor):
     def _existing(self, publish: str) -> Publish:
         found = self._ledger.known.get(Publish, publish_stream(publish))
         if found is None:
-            raise NotFound(f"there is no publish '{publish}'", remedy="`qi publishes` lists them")
+            raise NotFound(f"there is no publish '{publish}'", remedy="the page Publishes or `qi publishes` lists them")
         return found

@@ -97,7 +97,7 @@ def _work(bus: Bus, publish: str, home: Home) -> int:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         known = disk_error(error) or QiError(f"{error.strerror or error}{where}", remedy="look at the disk")
-        remedy = f"{known.remedy}, then `qi replay {publish}`"
+        remedy = f"{known.remedy}, then resume the publish (`qi replay {publish}`)"
         _failed(job, home, job.reaching, known.code, known.message, remedy, "")
         return EXIT_FAILED
     finally:

@@ -104,6 +104,8 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     page.locator("form").get_by_role("button", name="Publish", exact=True).click()
     run = page.locator("section[aria-label=Publish]")
     expect(run.locator("header")).to_contain_text("failed", timeout=60_000)
+    wrong = run.get_by_role("alert")
+    expect(wrong.get_by_text("Render the missing frames, then publish again.", exact=True)).to_be_visible()
     run.get_by_role("button", name="Hold the frame before each gap").click()
     expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
     expect(run).to_contain_text("ValidateFrameRange.repair")
@@ -172,3 +174,11 @@ def test_a_publish_with_another_bundle_is_run_again_from_where_its_frames_lie_no
     dialog.get_by_role("button", name="Rerun").click()
     expect(run.locator("header")).to_contain_text(re.compile("v002.*succeeded"), timeout=60_000)
     expect(run).to_contain_text("Replay of")
+
+    listed = page.get_by_role("region", name="All publishes")
+    page.get_by_label("Find publishes").fill(f"MOVED {bundle}")
+    expect(listed.get_by_role("row")).to_have_count(3)  # with the one of the headings
+    page.get_by_role("combobox", name="State").select_option("Cancelled")
+    expect(listed).to_contain_text("No publish fits")
+    page.get_by_role("combobox", name="State").select_option("Succeeded")
+    expect(listed.get_by_role("row")).to_have_count(3)
