@@ -63,7 +63,8 @@ def test_a_full_destination_is_said_and_a_replay_finishes_what_was_begun(
 
     info = studio.finished(studio.publish(shot, [note], product="notes"))
 
-    refused(info, "the disk is full", f"make room there, then resume the publish (`qi replay {info.publish}`)", "staged")
+    remedy = f"make room there, then resume the publish (`qi replay {info.publish}`)"
+    refused(info, "the disk is full", remedy, "staged")
     assert str(product) in str(info.error)
     (reserved,) = studio.events(stream=f"publish-{info.publish}", type="publish.reserved")
     assert [str(product / name) for name in names(product)] == [reserved.data["staging"]]
