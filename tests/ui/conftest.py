@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-from qi.testing.fixtures import frames, qi, shot
+from qi.testing.fixtures import frames, plugins, qi, shot
 from qi.testing.server import PASSWORD, RunningServer, start_server
 from qi.testing.studio import RunningStudio, start_studio
 
-__all__ = ["frames", "qi", "shot"]
+__all__ = ["frames", "plugins", "qi", "shot"]
 
 BUILT = Path(__file__).resolve().parents[2] / "qi" / "_ui" / "index.html"
 LIMIT_MS = 15_000

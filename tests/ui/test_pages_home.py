@@ -182,3 +182,30 @@ def test_a_publish_with_another_bundle_is_run_again_from_where_its_frames_lie_no
     expect(listed).to_contain_text("No publish fits")
     page.get_by_role("combobox", name="State").select_option("Succeeded")
     expect(listed.get_by_role("row")).to_have_count(3)
+
+
+def test_a_publish_whose_end_nobody_knows_goes_on_when_somebody_says_whether_it_took_effect(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot, frames: str, plugins: Callable[..., dict[str, str]],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    told = tmp_path / "told.txt"
+    environment = plugins(f"""
+        import os, signal
+
+        class TellTheFarm(pyblish.api.ContextPlugin):
+            order = pyblish.api.IntegratorOrder
+            def process(self, context):
+                open({str(told)!r}, "a").write("told\\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    info = studio.finished(studio.publish(shot, [frames], product="told", environment=environment))
+    studio.wait_for_event("publish.worker_ended", stream=f"publish-{info.publish}")
+    page = window("root").go(f"/publishes?publish={info.publish}")
+    run = page.locator("section[aria-label=Publish]")
+    expect(run.locator("header")).to_contain_text("unknown")
+    run.get_by_role("button", name="Resume").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("did it take effect?").select_option("Yes: go on after it")
+    dialog.get_by_role("button", name="Resume").click()
+    expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
+    assert told.read_text() == "told\n"
