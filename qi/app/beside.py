@@ -1,16 +1,22 @@
-"""The server beside a studio that is served: started with it, and again when it dies. A thread of its own."""
+"""The server beside a studio that is served, or beside a desktop: started with it, and again when it dies.
+
+A thread of its own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
 import time
+import zlib
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from qi.app import front
 from qi.app.certificates import certificate_for
-from qi.app.front import LOOPBACK, Doorway, Front
+from qi.app.front import LOOPBACK, Doorway, Front, ServerFile
 from qi.app.launch import LaunchConfig
 from qi.errors import Invalid, QiError, Unavailable
 from qi.home import Home
@@ -18,6 +24,8 @@ from qi.home import Home
 log = logging.getLogger("qi.front")
 
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 60.0
+USUAL_PORTS = range(20_000, 30_000)
+"""Below those from which systems take one for a connection that goes out."""
 RAN_WELL_S = 60.0
 """After so long its deaths are forgotten."""
 
@@ -112,3 +120,25 @@ class Beside:
     def _says(self, text: str) -> None:
         log.warning(text)
         self._died = text
+
+
+@contextlib.contextmanager
+def reached(home: Home, config: LaunchConfig) -> Iterator[bool]:
+    """For the length of a block a server runs for this home: another's, or one of this machine alone, which is true.
+
+    Raises :class:`Unavailable` when none can be started.
+    """
+    file = ServerFile.read(home)
+    if file is not None and Front(file).answers():
+        yield False
+        return
+    # What a browser remembers of a page, its theme for one, it remembers of a port.
+    port = USUAL_PORTS[zlib.crc32(str(home.root).encode()) % len(USUAL_PORTS)]
+    own = Beside(home, config.model_copy(update={"http": f"127.0.0.1:{port}", "allow": (), "names": ()}))
+    own.start()
+    try:
+        if problems := own.problems():
+            raise Unavailable(problems[0], remedy=f"its log in {home.logs} may say why")
+        yield True
+    finally:
+        own.stop()

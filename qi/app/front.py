@@ -13,8 +13,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-import zlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -29,8 +27,6 @@ log = logging.getLogger("qi.front")
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 15.0
 ASK_LIMIT_S = 5.0
-USUAL_PORTS = range(20_000, 30_000)
-"""Below those from which systems take one for a connection that goes out."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -102,12 +98,6 @@ class Front:
             trusted.load_verify_locations(self._ca)
         return trusted
 
-    def wait(self) -> None:
-        """Until the server ends, or somebody interrupts."""
-        with contextlib.suppress(KeyboardInterrupt):
-            if self._process is not None:
-                self._process.wait()
-
     def ends_within(self, seconds: float | None) -> bool:
         """Whether the server that this process started ends in that time; None waits for ever."""
         assert self._process is not None
@@ -177,23 +167,3 @@ def find(home: Home) -> Front:
     if file is None:
         raise Unavailable("no server of the Command Center runs here", remedy="`qi` or `qi serve` starts one")
     return Front(file)
-
-
-@contextlib.contextmanager
-def front_of(home: Home) -> Iterator[Front]:
-    """The server that runs, or one for the length of a block."""
-    file = ServerFile.read(home)
-    if file is not None and Front(file).answers():
-        yield Front(file)
-        return
-    # What a browser remembers of a page, its theme for one, it remembers of a port.
-    port = USUAL_PORTS[zlib.crc32(str(home.root).encode()) % len(USUAL_PORTS)]
-    try:
-        front = start(home, Doorway(f"127.0.0.1:{port}"))
-    except Unavailable as error:
-        log.info("%s: another port is taken", error.message)
-        front = start(home)
-    try:
-        yield front
-    finally:
-        front.stop()

@@ -37,7 +37,7 @@ def note(tmp_path: Path) -> str:
 
 def wait_until_gone(pid: int) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait(5)
+        psutil.Process(pid).wait(30)
 
 
 def test_a_publish_that_is_called_off_ends_its_worker_and_leaves_no_claim(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qi.app.broker import config_file, free_port, server_binary
+from qi.app.broker import config_file, server_binary
 from qi.app.keys import new_keys
 from qi.app.launch import read_launch_config
 from qi.app.studio import Studio
@@ -19,6 +19,7 @@ from qi.bus import Bus
 from qi.contracts.session import OpenSession
 from qi.contracts.studio import GetStatus
 from qi.errors import Invalid, Unavailable
+from qi.testing.ports import free_port
 
 START_LIMIT_S = 10.0
 

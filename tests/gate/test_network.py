@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from events.ids import new_id
-from qi.app.broker import free_port
 from qi.home import Home
 from qi.testing.mesh import eventually
+from qi.testing.ports import free_port
 
 PASSWORD = "correct horse battery"
 SERVER, DESKTOP, STRANGER = "10.213.7.1", "10.213.7.2", "10.213.7.3"

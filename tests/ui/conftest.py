@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from qi.testing.fixtures import frames, qi, shot
 from qi.testing.server import PASSWORD, RunningServer, start_server
@@ -18,6 +18,7 @@ __all__ = ["frames", "qi", "shot"]
 
 BUILT = Path(__file__).resolve().parents[2] / "qi" / "_ui" / "index.html"
 LIMIT_MS = 15_000
+expect.set_options(timeout=LIMIT_MS)
 
 
 PANELS = """
@@ -185,6 +186,12 @@ class Window:
         self.page.goto(self.url + path)
         self.page.get_by_test_id("wire").get_by_text("Live").wait_for()
         return self.page
+
+    def rewrite(self, editor: Locator, text: str) -> None:
+        """As people do it: what `fill` leaves in an editor carries styles of its own, which the policy blocks."""
+        editor.click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.type(text)
 
     def log_in(self, user: str, password: str = PASSWORD) -> None:
         self.page.get_by_label("User").fill(user)

@@ -6,10 +6,12 @@ windows what they are asked.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -18,21 +20,24 @@ from filelock import FileLock, Timeout
 
 from events.ids import new_id
 from qi import context
-from qi.app import logs
+from qi.app import front, logs
+from qi.app.beside import reached
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.desktop.programs import Programs
-from qi.app.front import Front, front_of
 from qi.app.join import session
 from qi.app.launch import LaunchConfig
 from qi.contracts.windows import MAIN, OpenWindow
-from qi.errors import Unavailable
+from qi.errors import DeadlineExceeded, NotFound, Unavailable
 from qi.home import Home
 from qi.session.participant import Participant
 
 log = logging.getLogger("qi.desktop")
 
 LOG_FILE = "desktop.jsonl"
+FIRST_LIMIT_S = 20.0
+"""So long a desktop may take from its start to its first window, for another that is started meanwhile."""
+LOOK_EVERY_S = 0.2
 DEBUG_PORT = "QI_DESKTOP_DEBUG_PORT"
 """For tests only: whoever reaches this port of the loopback interface can do what the window's user can."""
 
@@ -49,27 +54,46 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
         try:
             backend = choose()
         except Unavailable as error:
-            with session(config, acts=True), front_of(home) as front:
-                link = front.link(path)
+            with session(config, acts=True), reached(home, config) as is_own:
+                link = front.find(home).link(path)
                 say(f"{error.message}; the browser shows it until Ctrl+C: {link}")
                 if not webbrowser.open(link):
                     say("there is no browser either: the link is good once, within a minute, on this machine")
-                front.wait()
+                if is_own:
+                    with contextlib.suppress(KeyboardInterrupt):
+                        threading.Event().wait()
             return
         lock = FileLock(home.root / "desktop.lock")
-        try:
-            # The operating system releases it when its holder dies.
-            lock.acquire(timeout=0)
-        except Timeout:
-            with session(config, acts=False) as other:
-                other.bus.request(OpenWindow(path=path if path != "/" else None))
+        if not _is_first(lock, config, path):
             say("Qi is open already: its window came to the front")
             return
         try:
-            with session(config, acts=True, kind="desktop") as participant, front_of(home) as front:
-                Sitting(home, participant, backend, front, _reaches(config)).run(path)
+            with session(config, acts=True, kind="desktop") as participant, reached(home, config):
+                Sitting(home, participant, backend, _reaches(config)).run(path)
         finally:
             lock.release()
+
+
+def _is_first(lock: FileLock, config: LaunchConfig, path: str) -> bool:
+    """With the lock taken; or the desktop that has it shows its window. Raises QiError.
+
+    One that has only just begun, or is about to end, has no window yet or any more: so that is looked at again.
+    """
+    limit = time.monotonic() + FIRST_LIMIT_S
+    while True:
+        try:
+            # The operating system releases it when its holder dies.
+            lock.acquire(timeout=0)
+            return True
+        except Timeout:
+            try:
+                with session(config, acts=False) as other:
+                    other.bus.request(OpenWindow(path=path if path != "/" else None))
+                return False
+            except (NotFound, Unavailable, DeadlineExceeded):
+                if time.monotonic() > limit:
+                    raise
+        time.sleep(LOOK_EVERY_S)
 
 
 def _reaches(config: LaunchConfig) -> dict[str, str]:
@@ -85,9 +109,7 @@ def _reaches(config: LaunchConfig) -> dict[str, str]:
 class Sitting:
     """From the first window to the last."""
 
-    def __init__(
-        self, home: Home, participant: Participant, backend: Backend, front: Front, reaches: Mapping[str, str]
-    ) -> None:
+    def __init__(self, home: Home, participant: Participant, backend: Backend, reaches: Mapping[str, str]) -> None:
         """`reaches` is the environment by which what is launched reaches the same studio."""
         # Here and not above: a toolkit is imported only where it can run.
         from qi.app.desktop.screen import Screen
@@ -99,7 +121,12 @@ class Sitting:
         self._programs = Programs(home.logs, reaches)
         self._quitting = False
         self._asking = threading.Lock()
-        self._screen = Screen(backend, home.root / "desktop", participant.session, front.link, closing=self._closing)
+
+        def link(page: str) -> str:
+            # Of the server that runs now: each has a key of its own.
+            return front.find(home).link(page)
+
+        self._screen = Screen(backend, home.root / "desktop", participant.session, link, closing=self._closing)
 
     def run(self, path: str) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -87,13 +87,15 @@ def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRoute
     @routes.post("/login")
     async def login(request: Request, response: Response, user: Name, password: Password) -> LoggedIn:
         _require_own(request)
-        doors.log_in(client_of(request.scope), user)
-        try:
-            done = await logins.by_password(user, password, host_of(request.scope))
-        except Unauthenticated:
-            doors.failed(user)
-            raise
-        doors.succeeded(user)
+        doors.log_in(client_of(request.scope))
+        async with doors.turn(user):
+            doors.require_open(user)
+            try:
+                done = await logins.by_password(user, password, host_of(request.scope))
+            except Unauthenticated:
+                doors.failed(user)
+                raise
+            doors.succeeded(user)
         return entered(request, response, done)
 
     @routes.post("/refresh")
@@ -107,7 +109,7 @@ def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRoute
         request: Request, response: Response, code: Annotated[str, Body(embed=True, max_length=200)]
     ) -> LoggedIn:
         _require_own(request)
-        doors.log_in(client_of(request.scope), "")
+        doors.log_in(client_of(request.scope))
         return entered(request, response, await logins.by_code(code, host_of(request.scope)))
 
     @routes.post("/code")

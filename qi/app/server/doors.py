@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
@@ -13,7 +15,7 @@ from qi.errors import Busy
 
 LOGINS_A_CLIENT = parse("20/minute")
 REQUESTS_A_CLIENT = parse("1200/minute")
-REQUESTS_A_USER = parse("6000/minute")
+REQUESTS_A_USER = parse("12000/minute")
 """To the studio, from all of a user's windows and scripts together, whichever way they come."""
 FREE_FAILURES = 4
 """So many wrong passwords cost nothing; each further one doubles the wait."""
@@ -34,6 +36,7 @@ class Doors:
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._failures: dict[str, _Failures] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def knock(self, client: str) -> None:
         """Raises :class:`Busy` for a client that asks too much."""
@@ -43,9 +46,16 @@ class Doors:
         """Before the studio is asked. Raises :class:`Busy` for a user who asks too much."""
         self._require(REQUESTS_A_USER, "ask", _key(user), "too many requests of this user")
 
-    def log_in(self, client: str, user: str) -> None:
-        """Before a password is looked at. Raises :class:`Busy` with when to come again."""
+    def log_in(self, client: str) -> None:
+        """Before a password or a code is looked at. Raises :class:`Busy` with when to come again."""
         self._require(LOGINS_A_CLIENT, "login", client, "too many log-ins from this machine")
+
+    def turn(self, user: str) -> asyncio.Lock:
+        """Held while a user's password is looked at: of many guesses at once the later ones know of the earlier."""
+        return self._turns.setdefault(_key(user), asyncio.Lock())
+
+    def require_open(self, user: str) -> None:
+        """In turn, before a password is looked at. Raises :class:`Busy` while this user is locked out."""
         known = self._failures.get(_key(user))
         wait_s = known.until - time.monotonic() if known else 0.0
         if wait_s > 0:

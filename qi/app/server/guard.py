@@ -50,7 +50,7 @@ class Guard:
         self._doors = doors
         self._admission = admission
         self._headers = [
-            (b"content-security-policy", policy("").encode()),
+            (b"content-security-policy", policy().encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             (b"x-frame-options", b"DENY"),

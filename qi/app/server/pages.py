@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import secrets
 from pathlib import Path
 
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -13,6 +14,11 @@ from qi.errors import NotFound
 
 BUILT = Path(__file__).resolve().parents[2] / "_ui"
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+ANNOUNCER = (
+    "position: absolute; left: 0; top: 0; clip: rect(0 0 0 0); clip-path: inset(50%); overflow: hidden; "
+    "white-space: nowrap; width: 1px; height: 1px"
+)
+"""The one style that stands in an element: of SvelteKit's own, which tells screen readers where they are."""
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Qi</title>
 <h1>The pages of Qi are not built</h1>
 <p>The studio runs, and everything can be done with <code>qi</code> on the command line.</p>
@@ -20,15 +26,20 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Qi</t
 </html>"""
 
 
-def policy(page: str) -> str:
-    """Content-Security-Policy of a page: no script runs but the server's files, and those inside of it, by digest."""
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in INLINE.findall(page)]
-    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in digests)])
+def policy(page: str = "", nonce: str = "") -> str:
+    """Content-Security-Policy of a page: no script runs but the server's files, and those inside of it, by digest.
+    Styles are files, too, but for those that the text editor makes as it runs, which know the page's `nonce`."""
+    scripts = " ".join(["'self'", *(_digest(script) for script in INLINE.findall(page))])
+    styles = " ".join(["'self'", *([f"'nonce-{nonce}'"] if nonce else ()), "'unsafe-hashes'", _digest(ANNOUNCER)])
     return (
-        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        f"default-src 'self'; script-src {scripts}; style-src {styles}; "
         "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 class Pages:
@@ -54,4 +65,6 @@ class Pages:
             return FileResponse(file, headers={"cache-control": kept})
         if Path(path).suffix:
             raise NotFound(f"there is no {path}")
-        return HTMLResponse(index, headers={"cache-control": "no-cache", "content-security-policy": policy(index)})
+        nonce = secrets.token_urlsafe(16)
+        page = index.replace("<head>", f'<head><meta property="csp-nonce" nonce="{nonce}">', 1)
+        return HTMLResponse(page, headers={"cache-control": "no-cache", "content-security-policy": policy(page, nonce)})

@@ -41,12 +41,8 @@ def router(reach: Reach) -> APIRouter:
             raise Forbidden("uploading needs the permission 'publish.create'", permission="publish.create")
         if not BATCH.fullmatch(batch) or not _is_name(name):
             raise BadRequest("a batch is letters and digits, a file has a plain name")
-        folder = reach.home.uploads / login.uploads / batch
-        for one in (folder.parent.parent, folder.parent, folder):
-            one.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
-        target = folder / name
-        if target.exists() or sum(1 for _ in folder.iterdir()) >= FILES_MOST:
-            raise Conflict(f"'{name}' was uploaded already, or there are too many files")
+        target = reach.home.uploads / login.uploads / batch / name
+        await asyncio.to_thread(_make_room, target)
         size = await _received(request, target)
         return Uploaded(path=str(target), bytes=size)
 
@@ -56,6 +52,15 @@ def router(reach: Reach) -> APIRouter:
 def _is_name(name: str) -> bool:
     plain = name.isprintable() and "/" not in name and "\\" not in name and name[:1] != "."
     return plain and 0 < len(name.encode()) <= 255
+
+
+def _make_room(target: Path) -> None:
+    """Raises :class:`Conflict`."""
+    folder = target.parent
+    for one in (folder.parent.parent, folder.parent, folder):
+        one.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
+    if target.exists() or sum(1 for _ in folder.iterdir()) >= FILES_MOST:
+        raise Conflict(f"'{target.name}' was uploaded already, or there are too many files")
 
 
 async def _received(request: HttpRequest, target: Path) -> int:

@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from PIL import ImageColor
+from painting import EASEL
 from playwright.sync_api import Playwright
 from tray_host import display, tray_host
 
 from qi.app import front
-from qi.app.desktop import tray
-from qi.app.desktop.backend import Backend
-from qi.app.desktop.other_tray import PystrayTray
-from qi.app.desktop.places import Place, Places
+from qi.app.beside import USUAL_PORTS
+from qi.app.desktop.places import SMALLEST, Place, Places
 from qi.contracts.applications import Launch
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
 from qi.home import Home
 from qi.testing.images import write_sequence
 from qi.testing.mesh import eventually
+from qi.testing.ports import free_port
 from qi.testing.processes import children, zombies
-from qi.testing.studio import RunningStudio, start_studio
+from qi.testing.studio import RunningStudio
+
+pytestmark = pytest.mark.xdist_group("desktop")
 
 COMMAND = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
 LIMIT_S = 40.0
-PAINTING = """
-name = "painting"
-version = "1.0.0"
-[[applications]]
-name = "easel"
-title = "Easel"
-programs = ["{python}"]
-arguments = ["-c", "{easel}"]
-"""
-EASEL = "import time; time.sleep(300)"
 
 needs_qt = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy"))),
@@ -61,12 +49,6 @@ needs_screen = pytest.mark.skipif(
 )
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/version", timeout=1):
@@ -75,7 +57,7 @@ def answers(port: int) -> bool:
         return False
 
 
-@contextmanager
+@contextlib.contextmanager
 def desktop(home: Path, log: Path, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`qi` without a verb, offscreen unless `more` names another platform; its process and its debugging port."""
     port = free_port()
@@ -92,21 +74,13 @@ def desktop(home: Path, log: Path, **more: str) -> Iterator[tuple[subprocess.Pop
                 process.wait(LIMIT_S)
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    addon = tmp_path_factory.mktemp("addons") / "painting"
-    addon.mkdir()
-    (addon / "addon.toml").write_text(PAINTING.format(python=sys.executable, easel=EASEL), "utf-8")
-    home = tmp_path_factory.mktemp("desktop") / "home"
-    with start_studio(home, environment={"QI_ADDON_PATHS": str(addon.parent)}) as running:
-        yield running
-
-
 @needs_qt
 def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
     studio: RunningStudio, playwright: Playwright, tmp_path: Path
 ) -> None:
     home = studio.home.root
+    kept = home / "desktop" / "windows.json"
+    Places(kept).keep("main", Place(50, 60, 800, 600))
     with desktop(home, tmp_path / "log") as (process, port):
         browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}", no_defaults=True)
         (page,) = browser.contexts[0].pages
@@ -117,10 +91,20 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         # From the page to the window, and back.
         about = bridge(page, "about")
         assert about["window"] == "main"
+        assert bridge(page, "place") == {"x": 50, "y": 60, "width": 800, "height": 600}  # where it was
         bridge(page, "put", 40, 30, 900, 700)
         assert bridge(page, "place") == {"x": 40, "y": 30, "width": 900, "height": 700}
         bridge(page, "put", 40, 30, 1, 1)
         assert bridge(page, "place")["width"] == 640  # never so small that it could not be used
+
+        # Its server dies: another takes its place, for the window that is open and for those to come.
+        killed = front.ServerFile.read(studio.home)
+        assert killed is not None
+        psutil.Process(killed.pid).kill()
+        live = page.get_by_test_id("wire")
+        live.filter(has_not_text="Live").wait_for(timeout=LIMIT_S * 1000)
+        live.filter(has_text="Live").wait_for(timeout=LIMIT_S * 1000)
+        assert front.find(studio.home).url == killed.url
 
         # From anywhere to the desktop: a second window, opened and closed by messages.
         opened = studio.bus.request(OpenWindow(name="second", path="/history", title="History"))
@@ -148,7 +132,7 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         assert easel.is_running()
         easel.kill()
     assert not studio.home.server_file.exists()
-    assert (home / "desktop" / "windows.json").is_file()
+    assert Places(kept).of("main", [Place(0, 0, 800, 600)]) == Place(40, 30, *SMALLEST)
 
 
 def is_shown(studio: RunningStudio) -> bool:
@@ -166,7 +150,7 @@ def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
         with desktop(studio.home.root, tmp_path / "log", **place) as (process, _):
             icon = host.icon()
             eventually(lambda: "No publish runs" in icon.menu(), LIMIT_S, "a menu")
-            assert list(icon.menu())[-2:] == ["Open Qi", "Quit"]
+            assert list(icon.menu())[-3:] == ["Mix a colour", "Open Qi", "Quit"]
             quiet = icon.picture
 
             # Closing hides the last window, a click brings it back, and hides it again.
@@ -204,59 +188,29 @@ def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
 
 
 @needs_qt
-def test_where_there_is_no_tray_a_window_is_never_hidden(studio: RunningStudio, tmp_path: Path) -> None:
-    with desktop(studio.home.root, tmp_path / "log") as (process, _):
-        eventually(lambda: studio.bus.request(ListWindows()).windows, LIMIT_S, "the window")
-        assert is_shown(studio)
-        # What the page keeps in the window's storage is kept for this port: it is the same with every start.
-        assert urlsplit(front.find(studio.home).url).port in front.USUAL_PORTS
-        studio.bus.request(CloseWindow(name="main"))
-        # Nobody could bring it back: closing it is quitting.
-        assert process.wait(LIMIT_S) == 0
-
-
-def test_with_gtk_the_thread_that_shows_reads_a_windows_place_off_the_window_itself(tmp_path: Path) -> None:
-    """Asked there, pywebview would wait for the very thread that asks."""
-    from qi.app.desktop.screen import Screen
-
-    native = SimpleNamespace(get_position=lambda: (1, 2), get_size=lambda: (800, 600))
-    screen = Screen(Backend("gtk"), tmp_path, "s", str, closing=lambda _: True)
-    screen._keep_place("main", SimpleNamespace(native=native))  # type: ignore[arg-type]
-    assert Places(tmp_path / "windows.json").of("main", [Place(0, 0, 1440, 900)]) == Place(1, 2, 800, 600)
-
-
-def test_elsewhere_than_with_qt_the_tray_is_pystrays_where_that_has_menus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYSTRAY_BACKEND", "dummy")
-    import pystray
-
-    class Unseen(pystray.Icon):  # type: ignore[misc]
-        """All of pystray but what it asks of a system's own tray."""
-
-        def _run_detached(self) -> None:
-            self._mark_ready()
-
-        def _nothing(self) -> None: ...
-
-        _stop = _show = _hide = _update_icon = _update_title = _update_menu = _nothing
-
-    clicked, chosen = threading.Event(), threading.Event()
-    monkeypatch.setattr(pystray, "Icon", Unseen)
-    monkeypatch.setattr(Unseen, "HAS_MENU", False)
-    assert not tray.tray_for(Backend("native"), clicked.set).there
-    monkeypatch.setattr(Unseen, "HAS_MENU", True)
-    made = tray.tray_for(Backend("native"), clicked.set)
-    assert isinstance(made, PystrayTray)
-    assert made.there
-    made.show([tray.Item("Nothing runs", None), tray.Item("Quit", chosen.set)], 3, alarm=True)
-    opens, tells, leaves = made._icon.menu.items
-    assert (opens.visible, opens.default, tells.enabled) == (False, True, False)
-    assert (made._icon.title, leaves.text) == ("Qi: 3", "Quit")
-    assert made._icon.icon.getpixel((46, 32)) == ImageColor.getcolor(tray.ALARM, "RGBA")
-    made._icon.menu(made._icon)
-    leaves(made._icon)
-    assert clicked.wait(LIMIT_S)
-    assert chosen.wait(LIMIT_S)
-    made.close()
+def test_of_two_that_start_at_once_one_shows_and_without_a_tray_it_is_never_hidden(
+    studio: RunningStudio, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    with (tmp_path / "log").open("wb") as said:
+        command = [*COMMAND, "--home", str(studio.home.root)]
+        both = [subprocess.Popen(command, env=environment, stdout=said, stderr=said) for _ in range(2)]
+        try:
+            (second,) = eventually(lambda: [one for one in both if one.poll() is not None], LIMIT_S, "one that ends")
+            assert second.returncode == 0, (tmp_path / "log").read_text("utf-8", "replace")[-2000:]
+            assert "open already" in (tmp_path / "log").read_text("utf-8")
+            (first,) = [one for one in both if one is not second]
+            assert is_shown(studio)
+            # What the page keeps in the window's storage is kept for this port: it is the same with every start.
+            assert urlsplit(front.find(studio.home).url).port in USUAL_PORTS
+            studio.bus.request(CloseWindow(name="main"))
+            # Nobody could bring it back: closing it is quitting.
+            assert first.wait(LIMIT_S) == 0
+        finally:
+            for one in both:
+                if one.poll() is None:
+                    one.kill()
+                    one.wait(LIMIT_S)
 
 
 def bridge(page: Any, name: str, *given: Any) -> Any:

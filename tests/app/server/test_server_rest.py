@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from events.ids import new_id
 from events.record import Meta
 from qi.app.server import export
-from qi.app.server.pages import Pages, policy
+from qi.app.server.pages import Pages
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import RunningServer
 
@@ -174,16 +175,20 @@ def test_no_token_and_no_password_is_in_a_log(server: RunningServer) -> None:
     assert server.studio.home.web_logins.stat().st_mode & 0o077 == 0
 
 
-def test_pages_are_one_page_and_their_inline_script_is_known_by_its_digest(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<script>start()</script><script src='/a.js'></script>")
+def test_pages_are_one_page_whose_inline_script_is_known_by_its_digest_and_styles_by_a_nonce(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<head><script>start()</script><script src='/a.js'></script></head>")
     (tmp_path / "immutable").mkdir()
     (tmp_path / "immutable" / "a.js").write_text("1")
     pages = Pages(tmp_path)
-    first = pages.answer("/").headers["content-security-policy"]
-    assert first.count("'sha256-") == 1
-    assert "script-src 'self' 'sha256-" in first
+    first, second = pages.answer("/"), pages.answer("/")
+    rules = dict(rule.split(" ", 1) for rule in first.headers["content-security-policy"].split("; "))
+    assert rules["script-src"] == "'self' 'sha256-DIm7WJS6ZKDYe5qFLPy+h4JFI9Bol5QmYC57mt3Fb00='"
+    # Styles that are made as the page runs know what is new with each answer.
+    nonces = [re.search('nonce="([^"]{20,})"', bytes(one.body).decode())[1] for one in (first, second)]
+    assert [f"'nonce-{nonces[0]}'" in rules["style-src"], f"'nonce-{nonces[1]}'" in rules["style-src"]] == [True, False]
+    assert "unsafe-inline" not in first.headers["content-security-policy"]
     (tmp_path / "index.html").write_text("<script>start(2)</script>")  # built anew while the server runs
-    assert pages.answer("/").headers["content-security-policy"] not in (first, policy(""))
+    assert rules["script-src"] not in pages.answer("/").headers["content-security-policy"]
     assert pages.answer("/publishes/123").headers["cache-control"] == "no-cache"
     assert "immutable" in pages.answer("/immutable/a.js").headers["cache-control"]
     assert Pages(tmp_path / "none").answer("/").status_code == 503

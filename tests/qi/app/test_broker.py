@@ -10,11 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from qi.app.broker import Broker, config_file, free_port, server_binary
+from qi.app.broker import Broker, config_file, server_binary
 from qi.app.keys import new_keys
 from qi.bus import Bus, Credentials
 from qi.errors import Unauthenticated, Unavailable
 from qi.testing.mesh import eventually
+from qi.testing.ports import free_port
 from qi.testing.processes import has_ended
 
 LIMIT_S = 10.0

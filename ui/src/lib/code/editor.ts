@@ -41,6 +41,9 @@ const languages = {
 	toml: () => [StreamLanguage.define(toml)]
 };
 
+/** The server's policy lets pages make no styles but those that know this word. */
+const nonce = () => document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
+
 /** An editor in `parent`. The Tab key goes on to the next field, as everywhere. */
 export function mount(parent: HTMLElement, shown: Shown) {
 	const language = new Compartment();
@@ -53,7 +56,7 @@ export function mount(parent: HTMLElement, shown: Shown) {
 		state: EditorState.create({
 			doc: shown.text,
 			extensions: [
-				lineNumbers(), foldGutter(), history(), indentOnInput(), bracketMatching(), keymap.of([...defaultKeymap, ...historyKeymap]), look,
+				EditorView.cspNonce.of(nonce()), lineNumbers(), foldGutter(), history(), indentOnInput(), bracketMatching(), keymap.of([...defaultKeymap, ...historyKeymap]), look,
 				syntaxHighlighting(colours), EditorView.lineWrapping, language.of(languages[shown.language]()), mode.of(locked(shown.readonly)),
 				EditorView.contentAttributes.of({ 'aria-label': shown.label, role: 'textbox', 'aria-multiline': 'true', tabindex: '0' }),
 				EditorView.updateListener.of((update) => update.docChanged && !told && shown.typed(update.state.doc.toString()))

@@ -1,0 +1,112 @@
+"""Quitting names what still goes on, and whoever quits decides."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+import pytest
+from painting import EASEL
+
+from events.ids import new_id
+from qi.app.desktop.backend import Backend
+from qi.contracts.applications import StartProgram
+from qi.contracts.publish import CancelPublish
+from qi.contracts.session import OpenSession
+from qi.testing.mesh import eventually
+from qi.testing.processes import children
+from qi.testing.studio import RunningStudio
+
+pytestmark = [
+    pytest.mark.xdist_group("desktop"),
+    pytest.mark.skipif(not importlib.util.find_spec("webview"), reason="pip install 'qi-pipeline[desktop]'"),
+]
+
+LIMIT_S = 40.0
+WAITS = """
+    import time
+    import pyblish.api
+
+    class Waits(pyblish.api.ContextPlugin):
+        order = pyblish.api.ExtractorOrder
+
+        def process(self, context):
+            time.sleep(300)
+"""
+
+
+class Screen:
+    """What people see of it: a question, and no windows any more."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.gone = 0
+
+    def ask(self, title: str, question: str) -> bool:
+        self.asked.append(f"{title} {question}")
+        return self.answers.pop(0)
+
+    def destroy_all(self) -> None:
+        self.gone += 1
+
+
+def test_quitting_names_running_publishes_and_what_was_started_and_somebody_decides(
+    studio: RunningStudio, tmp_path: Path
+) -> None:
+    from qi.app.desktop.run import Sitting
+
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "waits.py").write_text(textwrap.dedent(WAITS), "utf-8")
+    (tmp_path / "note.txt").write_text("hold the last frame", "utf-8")
+    desktop, child = studio.join(kind="desktop"), studio.join(kind="dcc")
+    screen = Screen(False, True)
+    sitting = Sitting(studio.home, desktop, Backend("qt"), {})
+    sitting._screen = cast(Any, screen)
+    easel = StartProgram(label="easel", title="Easel", programs=(sys.executable,), arguments=("-c", EASEL))
+    shot = studio.given_project()
+    publish = studio.publish(
+        shot, [str(tmp_path / "note.txt")], product="sky", environment={"PYBLISHPLUGINPATH": str(tmp_path / "plugins")}
+    )
+    try:
+        child.bus.request(OpenSession(kind="dcc", host="nextdoor", parent=desktop.session))
+        sitting._programs.start(easel)
+        sitting.quit()
+        (question,) = screen.asked
+        for named in (f"publish of sky ({shot.project} {shot.entity})", "dcc on nextdoor", "Easel"):
+            assert f"• {named}" in question
+        assert screen.gone == 0  # somebody said no
+        sitting.quit()
+        assert (len(screen.asked), screen.gone) == (2, 1)
+        sitting.quit()
+        assert (len(screen.asked), screen.gone) == (2, 1)
+        # What was asked about goes on.
+        assert not studio.shown(publish).finished_at
+        assert sitting._programs.running() == ["Easel"]
+
+        studio.bus.request(CancelPublish(publish=publish, reason="enough", command=new_id()))
+        studio.finished(publish)
+        child.leave()
+        for one in started():
+            one.kill()
+        eventually(lambda: not sitting._programs.running(), LIMIT_S, "no easel")
+        # Nothing goes on any more: nobody is asked.
+        quiet = Screen()
+        last = Sitting(studio.home, desktop, Backend("qt"), {})
+        last._screen = cast(Any, quiet)
+        last.quit()
+        assert (quiet.asked, quiet.gone) == ([], 1)
+    finally:
+        for one in started():
+            one.kill()
+        desktop.leave()
+        child.leave()
+
+
+def started() -> list[psutil.Process]:
+    return children(os.getpid(), EASEL)
