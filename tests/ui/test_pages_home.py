@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from events.ids import new_id
+from qi.contracts.bundles import CreateBundle, FreezeBundle
 from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities, RegisterVersion
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.studio import RunningStudio, Shot
@@ -99,7 +101,7 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     expect(preview.get_by_role("list", name="What was recognised")).to_contain_text(re.compile("1001.1003 .* 2 frames"))
     expect(preview).to_contain_text("1 missing: 1002")
     expect(preview).to_contain_text(re.compile(r"plate v001.*a preview.*plate/v001", re.DOTALL))
-    page.locator("form").get_by_role("button", name="Publish").click()
+    page.locator("form").get_by_role("button", name="Publish", exact=True).click()
     run = page.locator("section[aria-label=Publish]")
     expect(run.locator("header")).to_contain_text("failed", timeout=60_000)
     run.get_by_role("button", name="Hold the frame before each gap").click()
@@ -142,3 +144,31 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     page.get_by_role("button", name=re.compile("publish.registered")).first.click()
     causes = page.get_by_role("region", name="What the event says").get_by_role("listitem")
     expect(causes.filter(has_text="publish.repair_asked").last).to_be_visible()
+
+
+def test_a_publish_with_another_bundle_is_run_again_from_where_its_frames_lie_now(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot, frames: str, tmp_path: Path
+) -> None:
+    then, now, bundle = tmp_path / "then", tmp_path / "now", f"spring_{new_id()[-8:]}"
+    shutil.copytree(Path(frames).parent, then)
+    studio.bus.request(CreateBundle(name=bundle, dev=True, command=new_id()))
+    studio.bus.request(FreezeBundle(bundle=bundle, command=new_id()))
+    page = window("root").go(f"/?project={shot.project}&entity={shot.entity}")
+    page.get_by_role("link", name="Publish here").click()
+    page.get_by_label("Product").fill("moved")
+    page.get_by_label("Files on the studio's machine").fill(str(then / Path(frames).name))
+    page.get_by_text("With another bundle").click()
+    page.get_by_role("combobox", name="Bundle").select_option(bundle)
+    page.locator("form").get_by_role("button", name="Publish", exact=True).click()
+    run = page.locator("section[aria-label=Publish]")
+    expect(run.locator("header")).to_contain_text(re.compile("v001.*succeeded"), timeout=60_000)
+    expect(run.get_by_role("link", name=bundle)).to_be_visible()
+
+    then.rename(now)
+    run.get_by_role("button", name="Rerun").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Input files lie elsewhere now").click()
+    dialog.get_by_label("OLD=NEW").fill(f"{then}={now}")
+    dialog.get_by_role("button", name="Rerun").click()
+    expect(run.locator("header")).to_contain_text(re.compile("v002.*succeeded"), timeout=60_000)
+    expect(run).to_contain_text("Replay of")
