@@ -49,6 +49,23 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     dialog.get_by_role("button", name="Use mine").click()
     expect(second.locator(f"{CRF} input")).to_have_value("25")
 
+    # Each layer with who, when and why; the changes so far, and back.
+    second.get_by_role("button", name="Where media.review_crf comes from").click()
+    layers = second.get_by_role("dialog").get_by_role("listitem")
+    expect(layers.filter(has_text="project")).to_contain_text(re.compile("25.*root · just now"))
+    expect(layers.filter(has_text="default")).to_contain_text("18")
+    second.keyboard.press("Escape")
+    second.get_by_role("button", name="Changes").click()
+    changes = second.get_by_role("region", name="Changes")
+    expect(changes.get_by_role("listitem").first).to_contain_text(f"project {shot.project}")
+    expect(changes.get_by_role("listitem").filter(has_text="elsewhere")).to_contain_text("→ 20")
+    changes.get_by_role("button", name="Undo").first.click()
+    second.get_by_label("Why", exact=True).last.fill("as it was")
+    second.get_by_role("dialog").get_by_role("button", name="Undo it").click()
+    expect(first.locator(f"{CRF} input")).to_have_value("30")
+    second.get_by_label("Find a setting").fill("review qual")
+    expect(second.locator("[data-setting]")).to_have_count(1)
+
 
 def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keyboard(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot

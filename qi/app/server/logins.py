@@ -41,6 +41,8 @@ CODE_S = 60.0
 IDLE_S = 15 * 60.0
 """Without a socket and a request a log-in leaves the mesh; its refresh token brings it back."""
 LOGINS_MOST = 500
+KEPT_MOST = 100
+"""Of one user: a script that logs in and never out would leave one each time, for two weeks."""
 SWEEP_EVERY_S = 1.0
 ALGORITHM = "HS256"
 
@@ -277,6 +279,9 @@ class Logins:
         return participant, info, token
 
     async def _enter(self, address: str, participant: Participant, info: SessionInfo, token: str) -> Entered:
+        known = [kept for kept in self._kept.values() if kept.user == info.user]
+        if len(known) >= KEPT_MOST:
+            await self.end(min(known, key=lambda one: one.until).id, "this user has logged in too often since")
         id_ = new_id()
         refresh = f"{id_}.{secrets.token_urlsafe(32)}"
         kept = Kept(id_, info.user, token, _digest(refresh), time.time() + REFRESH_S)

@@ -1,4 +1,4 @@
-"""How often somebody may knock, how much a request may hold, and how long it may take."""
+"""How often somebody may knock, how much a request may hold, how long it may take, and when a server is ready."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from qi.app.server import doors as doors_
 from qi.app.server import guard as guard_
 from qi.app.server.admission import Admission
+from qi.app.server.app import Application
 from qi.app.server.asking import ask
 from qi.app.server.doors import LOCKED_MOST_S, LOGINS_A_CLIENT, REQUESTS_A_CLIENT, REQUESTS_A_USER, Doors
 from qi.app.server.guard import Guard
@@ -107,3 +108,12 @@ def test_what_the_studio_takes_long_for_may_take_that_long_here() -> None:
     import_all()
     assert guard_._limit_s("/api/bundle/check") == CheckBundle.timeout_s > guard_.REQUEST_LIMIT_S
     assert guard_._limit_s("/api/none") == guard_._limit_s("/settings") == guard_.REQUEST_LIMIT_S
+
+
+def test_a_server_without_its_studio_is_alive_and_not_ready() -> None:
+    def ready(*, connected: bool, refused: bool = False) -> int:
+        facts = SimpleNamespace(bus=SimpleNamespace(connected=connected, refused=refused), position=7)
+        server = cast(Any, SimpleNamespace(_reach=SimpleNamespace(facts=facts)))
+        return asyncio.run(Application._ready(server)).status_code
+
+    assert (ready(connected=True), ready(connected=False), ready(connected=True, refused=True)) == (200, 503, 503)

@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from events.ids import new_id
+from qi.app.server import logins as logins_
 from qi.app.server.logins import Logins
 from qi.contracts.auth import EndLogins
 from qi.contracts.session import ListSessions
@@ -71,6 +72,28 @@ def test_a_refresh_token_that_a_dying_server_changed_without_saying_so_is_change
         with pytest.raises(Unauthenticated, match="two places"):
             await began.by_refresh(lost.refresh, "")
         await began.close()
+
+    asyncio.run(one_after_the_other())
+
+
+def test_of_a_user_who_never_logs_out_the_log_in_that_was_used_longest_ago_ends(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path)
+    shutil.copy2(server.studio.home.connection_file, home.connection_file)
+    monkeypatch.setattr(logins_, "KEPT_MOST", 2)
+
+    async def one_after_the_other() -> None:
+        logins = Logins(home)
+        first, second = [await logins.by_password("ada", PASSWORD, "") for _ in range(2)]
+        other = await logins.by_password("lin", PASSWORD, "")
+        first = await logins.by_refresh(first.refresh, "")
+        await logins.by_password("ada", PASSWORD, "")
+        with pytest.raises(Unauthenticated):
+            await logins.by_refresh(second.refresh, "")
+        for kept in (first, other):
+            assert (await logins.by_refresh(kept.refresh, "")).login.id == kept.login.id
+        await logins.close()
 
     asyncio.run(one_after_the_other())
 

@@ -50,6 +50,9 @@ export function inline(value: Json | undefined): string {
 	return JSON.stringify(value);
 }
 
+/** Digests within a text as short as they are told apart elsewhere. */
+export const brief = (text: string) => text.replaceAll(/\b([0-9a-f]{10})[0-9a-f]{54}\b/g, '$1');
+
 /** A value that came as JSON text, as people read it. */
 export function fromJson(text: string): string {
 	try {
