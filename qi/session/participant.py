@@ -49,11 +49,13 @@ class Participant:
         codec: Codec | None = None,
         beat_every_s: float = BEAT_EVERY_S,
         bundle: str = "",
+        parent: str = "",
         on_newer_bundle: Callable[[NewerBundle], None] | None = None,
         home: Home | None = None,
     ) -> None:
         """`bundle` is the one to work with, production's of now when empty; `on_newer_bundle` is called, on the bus
         thread or that of the beats, when production has become another one: once, also when the word of it was lost.
+        `parent` is the session it belongs to, and ends with.
         `home` is where a studio of this machine says how to reach it:
         read again while it does not answer."""
         self.kind = kind
@@ -62,6 +64,7 @@ class Participant:
         self.session = session or new_id()
         self._opened_for_us = bool(session)
         self._bundle = bundle
+        self._parent = parent
         self._on_newer_bundle = on_newer_bundle
         self._production = ""
         """Id of what production is, as far as is known here."""
@@ -144,7 +147,8 @@ class Participant:
     def _open(self) -> SessionInfo:
         info = self.bus.request(
             OpenSession(
-                kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user(), bundle=self._bundle
+                kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user(), bundle=self._bundle,
+                parent=self._parent,
             )
         )  # fmt: skip
         if not self._bundle:

@@ -33,6 +33,8 @@ def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], stud
     expect(listed).to_be_visible()
     joined.leave()
     expect(listed).to_have_count(0)
+    of_windows = page.get_by_role("table", name="Sessions").get_by_role("cell", name=re.compile("web"))
+    expect(of_windows.first).to_contain_text("└")  # below the server's
 
     # Figures are live: what others ask shows without a reload.
     page.get_by_role("button", name="folders", exact=True).click()

@@ -64,7 +64,7 @@ async def serve(
     participant = Participant(connection.credentials, kind="server", codec=Checked(), home=home)
     await asyncio.to_thread(participant.join)
     bus = participant.bus
-    logins = Logins(home)
+    logins = Logins(home, participant.session)
     try:
         with context.use(context.Context(trace=new_id())):
             status = await asyncio.to_thread(bus.request, GetStatus())

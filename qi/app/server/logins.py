@@ -114,8 +114,10 @@ class Entered:
 class Logins:
     """All log-ins of this server."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, session: str = "") -> None:
+        """`session` is the server's own: those of its windows belong to it."""
         self._home = home
+        self._session = session
         self.doors = Doors()
         self._secret = secrets.token_bytes(32)
         self.owner_key = secrets.token_urlsafe(32)
@@ -263,7 +265,7 @@ class Logins:
             credentials = guest(connection.url, connection.ca)
         elif token:
             credentials = replace(credentials, password=token)
-        participant = Participant(credentials, kind="web", codec=Checked(), home=self._home)
+        participant = Participant(credentials, kind="web", codec=Checked(), home=self._home, parent=self._session)
         if address:
             participant.host = participant.bus.host = address
         with context.use(context.Context(trace=new_id())):
