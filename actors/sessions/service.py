@@ -162,7 +162,8 @@ class Sessions(Actor):
             user = kept.info.user
         info = SessionInfo(
             id=session, kind=message.kind, user=user, parent=message.parent, host=message.host, pid=message.pid,
-            opened_at=now(), bundle=self._log.bundle(message.bundle),
+            opened_at=now(), bundle=self._log.bundle(message.bundle), project=message.project, entity=message.entity,
+            task=message.task,
         )  # fmt: skip
         self._keep(Kept(info, secret, owner))
         return self._current(session)

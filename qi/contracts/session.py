@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from qi.limits import Items, Name, Text, Token
+from qi.limits import Items, Name, PathText, Text, Token
 from qi.messages import PUBLIC, STUDIO_ONLY, Done, Request, message
 
 Secret = Annotated[str, Text(200)]
@@ -31,6 +31,10 @@ class SessionInfo:
     """Id of the bundle it began with, and keeps."""
     addon: str = ""
     """Name of the addon whose process it is; empty for all others."""
+    project: str = ""
+    """Name of the project it works in, as far as it said; likewise the path of the entity, and the task."""
+    entity: str = ""
+    task: str = ""
 
 
 @message
@@ -45,6 +49,9 @@ class OpenSession(Request[SessionInfo], topic="session.open", needs=PUBLIC):
     os_user: Name = ""
     bundle: Name = ""
     """Name, digest or id of the bundle to work with; production's of now, when empty."""
+    project: Name = ""
+    entity: PathText = ""
+    task: Name = ""
 
 
 @message

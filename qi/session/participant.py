@@ -35,6 +35,9 @@ R = TypeVar("R")
 BEAT_EVERY_S = 3.0
 BEAT_LIMIT_S = 5.0
 LEAVE_LIMIT_S = 2.0
+SAID_MOST = 200
+IN_CONTEXT = frozenset({"cli", "dcc"})
+"""Kinds that work where they were launched; a desktop or a server that somebody starts there serves every context."""
 
 
 class Participant:
@@ -148,7 +151,7 @@ class Participant:
         info = self.bus.request(
             OpenSession(
                 kind=self.kind, host=self.host, pid=os.getpid(), os_user=_os_user(), bundle=self._bundle,
-                parent=self._parent,
+                parent=self._parent, **(_here() if self.kind in IN_CONTEXT else {}),
             )
         )  # fmt: skip
         if not self._bundle:
@@ -232,3 +235,8 @@ def _os_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "owner"
+
+
+def _here() -> dict[str, str]:
+    """The context of the application that this runs in, as whoever launched it said."""
+    return {part: os.environ.get(f"QI_{part.upper()}", "")[:SAID_MOST] for part in ("project", "entity", "task")}

@@ -30,7 +30,7 @@ DATA_TRANSFER = """(files) => {
 
 
 def test_a_project_and_a_shot_are_made_and_their_settings_compared(
-    window: Callable[..., Any], studio: RunningStudio
+    window: Callable[..., Any], studio: RunningStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = window("root").go("/")
     page.get_by_role("button", name="New project").click()
@@ -53,6 +53,15 @@ def test_a_project_and_a_shot_are_made_and_their_settings_compared(
     expect(page.get_by_role("treeitem", name=re.compile("sh0310"))).to_be_visible()
     studio.bus.request(CreateProject(name="Longshore", command=new_id()))
     expect(page.get_by_role("option", name="Longshore")).to_be_attached()
+
+    # Who works there, as the program that was launched there says.
+    for name, value in (("PROJECT", "Tidewater"), ("ENTITY", "seq030/sh0300"), ("TASK", "light")):
+        monkeypatch.setenv(f"QI_{name}", value)
+    joined = studio.join()
+    here = page.get_by_role("table", name="Sessions").get_by_role("row").filter(has_text=joined.session[-8:])
+    expect(here).to_contain_text("seq030/sh0300 · light")
+    joined.leave()
+    expect(page.get_by_text("No session works here")).to_be_visible()
 
     # What can be launched there is offered; without a desktop it is said why it does not come.
     applications = page.get_by_role("group", name="Applications")

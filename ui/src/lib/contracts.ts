@@ -902,6 +902,9 @@ export interface OpenSession {
 	pid?: number;
 	os_user?: string;
 	bundle?: string;
+	project?: string;
+	entity?: string;
+	task?: string;
 }
 
 export interface OpenWindow {
@@ -1390,6 +1393,9 @@ export interface SessionInfo {
 	opened_at: number;
 	bundle: string;
 	addon: string;
+	project: string;
+	entity: string;
+	task: string;
 }
 
 export interface SessionList {
