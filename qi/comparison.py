@@ -84,12 +84,13 @@ def _causes(first: Ran, second: Ran) -> Iterator[Cause]:
         yield Cause(what="addon", name=name, was=was, now=now)
     for name, was, now in _changed(_flat(one.settings), _flat(other.settings)):
         yield Cause(what="setting", name=name, was=was, now=now)
-    for name, was, now in _changed(one.environment, other.environment):
-        yield Cause(what="environment", name=name, was=was, now=now)
     for name, was, now in _changed(_files(first), _files(second)):
         yield Cause(what="plugin", name=name, was=was, now=now)
     for name, was, now in _changed(_inputs(first), _inputs(second)):
         yield Cause(what="input", name=name, was=was, now=now)
+    # Last: shells differ in much that matters to nobody.
+    for name, was, now in _changed(one.environment, other.environment):
+        yield Cause(what="environment", name=name, was=was, now=now)
 
 
 def _instance_data(ran: Ran) -> dict[str, Any]:

@@ -82,6 +82,19 @@ def tray_for(backend: Backend, activated: Callable[[], None]) -> Tray:
     return tray
 
 
+@dataclass(slots=True)
+class _Entry:
+    """What stands in the menu for an :class:`Item`."""
+
+    title: str
+    action: Any
+    chosen: Callable[[], None] | None = None
+
+    def choose(self) -> None:
+        if self.chosen is not None:
+            apart(self.chosen)
+
+
 class QtTray:
     """`QSystemTrayIcon` in pywebview's own application; everything of it happens on the thread that shows."""
 
@@ -89,6 +102,7 @@ class QtTray:
         self._activated = activated
         self._icon: Any = None
         self._menu: Any = None
+        self._entries: list[_Entry] = []
         self.there = bool(_on_gui(self._create))
 
     def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
@@ -117,14 +131,29 @@ class QtTray:
         return True
 
     def _fill(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
-        self._menu.clear()
+        """What stays is left as it is: it may be chosen at this very moment, by a number that it has since it came."""
+        from qtpy.QtGui import QAction  # type: ignore[attr-defined]
+
+        before, self._entries = self._entries, []
         for item in items:
-            entry = self._menu.addAction(item.title)
-            entry.setEnabled(item.chosen is not None)
-            if item.chosen is not None:
-                entry.triggered.connect(lambda _=False, chosen=item.chosen: apart(chosen))
+            at = next((at for at, entry in enumerate(before) if entry.title == item.title), None)
+            if at is None:
+                entry = _Entry(item.title, QAction(item.title, self._menu))
+                entry.action.triggered.connect(lambda _=False, entry=entry: entry.choose())
+                self._menu.insertAction(before[0].action if before else None, entry.action)
+            else:
+                passed, entry, before = before[:at], before[at], before[at + 1 :]
+                self._remove(passed)
+            entry.chosen = item.chosen
+            entry.action.setEnabled(item.chosen is not None)
+            self._entries.append(entry)
+        self._remove(before)
         self._icon.setIcon(_icon(badge, alarm=alarm))
         self._icon.setToolTip(f"Qi: {badge}" if badge else "Qi")
+
+    def _remove(self, entries: Sequence[_Entry]) -> None:
+        for entry in entries:
+            self._menu.removeAction(entry.action)
 
 
 def _icon(badge: int, *, alarm: bool) -> Any:

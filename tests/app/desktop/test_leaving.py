@@ -15,9 +15,10 @@ from painting import EASEL
 
 from events.ids import new_id
 from qi.app.desktop.backend import Backend
+from qi.checked import Checked
 from qi.contracts.applications import StartProgram
 from qi.contracts.publish import CancelPublish
-from qi.contracts.session import OpenSession
+from qi.session.participant import Participant
 from qi.testing.mesh import eventually
 from qi.testing.processes import children
 from qi.testing.studio import RunningStudio
@@ -64,7 +65,11 @@ def test_quitting_names_running_publishes_and_what_was_started_and_somebody_deci
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "waits.py").write_text(textwrap.dedent(WAITS), "utf-8")
     (tmp_path / "note.txt").write_text("hold the last frame", "utf-8")
-    desktop, child = studio.join(kind="desktop"), studio.join(kind="dcc")
+    desktop, connection = studio.join(kind="desktop"), studio.home.connection()
+    assert connection is not None
+    child = Participant(connection.credentials, kind="dcc", parent=desktop.session, codec=Checked(), home=studio.home)
+    child.host = child.bus.host = "nextdoor"
+    child.join()
     screen = Screen(False, True)
     sitting = Sitting(studio.home, desktop, Backend("qt"), {})
     sitting._screen = cast(Any, screen)
@@ -74,7 +79,6 @@ def test_quitting_names_running_publishes_and_what_was_started_and_somebody_deci
         shot, [str(tmp_path / "note.txt")], product="sky", environment={"PYBLISHPLUGINPATH": str(tmp_path / "plugins")}
     )
     try:
-        child.bus.request(OpenSession(kind="dcc", host="nextdoor", parent=desktop.session))
         sitting._programs.start(easel)
         sitting.quit()
         (question,) = screen.asked
