@@ -56,6 +56,19 @@ def plugins(tmp_path: Path) -> Callable[..., dict[str, str]]:
     return write
 
 
+def tells_and_dies(told: Path) -> str:
+    """Source of a plugin that tells a farm, in a file, and is killed before it says so: nobody knows how it ended."""
+    return f"""
+        import os, signal
+
+        class TellTheFarm(pyblish.api.ContextPlugin):
+            order = pyblish.api.IntegratorOrder
+            def process(self, context):
+                open({str(told)!r}, "a").write("told\\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a command did."""

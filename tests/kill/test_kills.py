@@ -37,6 +37,7 @@ from events.publish_steps import (
 from qi.contracts.log import AppendEvents
 from qi.contracts.studio import GetStatus
 from qi.errors import DeadlineExceeded, Unauthenticated, Unavailable
+from qi.testing.fixtures import tells_and_dies
 from qi.testing.processes import has_ended
 from qi.testing.studio import RunningStudio, Shot, start_studio
 
@@ -210,15 +211,7 @@ def test_a_kill_amid_a_follow_up_asks_a_person_and_runs_it_no_second_time(
     studio: RunningStudio, shot: Shot, holder: Holder, plugins: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:
     told = tmp_path / "told.txt"
-    environment = plugins(f"""
-        import os, signal
-
-        class TellTheFarm(pyblish.api.ContextPlugin):
-            order = pyblish.api.IntegratorOrder
-            def process(self, context):
-                open({str(told)!r}, "a").write("told\\n")
-                os.kill(os.getpid(), signal.SIGKILL)
-    """)
+    environment = plugins(tells_and_dies(told))
     info = studio.finished(studio.publish(shot, [str(holder.note)], product="notes", environment=environment))
     assert info.state == "unknown"
     assert info.error is not None

@@ -16,6 +16,7 @@ from events.ids import new_id
 from qi.contracts.bundles import CreateBundle, FreezeBundle
 from qi.contracts.db import AddNote, CreateEntity, CreateProject, ListEntities, RegisterVersion
 from qi.contracts.settings import PatchSettings, Setting
+from qi.testing.fixtures import tells_and_dies
 from qi.testing.studio import RunningStudio, Shot
 
 pytestmark = pytest.mark.xdist_group("ui")
@@ -198,15 +199,7 @@ def test_a_publish_whose_end_nobody_knows_goes_on_when_somebody_says_whether_it_
     tmp_path: Path,
 ) -> None:  # fmt: skip
     told = tmp_path / "told.txt"
-    environment = plugins(f"""
-        import os, signal
-
-        class TellTheFarm(pyblish.api.ContextPlugin):
-            order = pyblish.api.IntegratorOrder
-            def process(self, context):
-                open({str(told)!r}, "a").write("told\\n")
-                os.kill(os.getpid(), signal.SIGKILL)
-    """)
+    environment = plugins(tells_and_dies(told))
     info = studio.finished(studio.publish(shot, [frames], product="told", environment=environment))
     studio.wait_for_event("publish.worker_ended", stream=f"publish-{info.publish}")
     page = window("root").go(f"/publishes?publish={info.publish}")

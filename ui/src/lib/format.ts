@@ -40,6 +40,9 @@ export const short = (id: string) => (id.length <= 12 ? id : id.slice(-8));
 
 export const number = (value: number) => value.toLocaleString('en-GB').replaceAll(',', '\u202f');
 
+/** `v003`; empty where there is no number yet. */
+export const versioned = (version: number | null) => (version === null ? '' : `v${String(version).padStart(3, '0')}`);
+
 /** `1 problem`, `2 problems`. */
 export const several = (count: number, one: string) => `${number(count)} ${one}${count === 1 ? '' : 's'}`;
 

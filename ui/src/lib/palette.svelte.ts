@@ -1,3 +1,4 @@
+import { versioned } from '#lib/format.ts';
 import type { BundleInfo, Entity, Project, PublishInfo } from './contracts';
 import { work } from './context.svelte';
 import { qi } from './qi/client.svelte';
@@ -117,7 +118,7 @@ const ofBundle = (one: BundleInfo): Found => ({
 });
 const ofPublish = (one: PublishInfo): Found => ({
 	id: `publish ${one.publish}`, group: 'Publishes', href: `/publishes?publish=${one.publish}`, hint: one.state,
-	title: `${one.entity} ${one.product}${one.version === null ? '' : ` v${String(one.version).padStart(3, '0')}`}`
+	title: `${one.entity} ${one.product} ${versioned(one.version)}`.trim()
 });
 
 export const palette = new Palette();

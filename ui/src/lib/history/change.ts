@@ -1,5 +1,5 @@
 import type { Event as LogEvent, Json } from '#lib/contracts.ts';
-import { bytes, duration, inline, short } from '#lib/format.ts';
+import { bytes, duration, inline, several, short } from '#lib/format.ts';
 import { flat } from './then';
 
 type Data = { [key: string]: Json };
@@ -74,7 +74,7 @@ export function gist(event: LogEvent, named: Named): string {
 	if (change) {
 		const { of, lines } = change;
 		const one = lines.length === 1 || lines[0]?.path === 'bundle' ? lines[0] : undefined;
-		const changed = one ? arrow(one, named) : `${lines.length} values`;
+		const changed = one ? arrow(one, named) : several(lines.length, 'value');
 		const words = [[of, changed].filter(Boolean).join(': '), data.label, data.reason].filter(Boolean).join(' · ');
 		return subject ? `${subject} · ${words}` : words;
 	}
@@ -114,7 +114,7 @@ export function textDiff({ was, is }: Line, named: Named): TextLine[] {
 	let end = 0;
 	while (end < most - start && before.at(-1 - end) === after.at(-1 - end)) end++;
 	const line = (sign: TextLine['sign']) => (text: string) => ({ sign, text });
-	const left = (count: number) => (count > 0 ? [line('…')(`${count} ${count === 1 ? 'line' : 'lines'} alike`)] : []);
+	const left = (count: number) => (count > 0 ? [line('…')(`${several(count, 'line')} alike`)] : []);
 	return [
 		...left(start - CONTEXT), ...before.slice(Math.max(0, start - CONTEXT), start).map(line(' ')),
 		...before.slice(start, before.length - end).map(line('-')), ...after.slice(start, after.length - end).map(line('+')),
@@ -144,7 +144,7 @@ function arrow({ path, was, is }: Line, named: Named): string {
 function brief(value: Json | undefined, named: Named): string {
 	const one = shown(value, named);
 	if (one.length <= ONE_LINE) return one;
-	return Array.isArray(value) ? `${value.length} items` : `${one.slice(0, ONE_LINE)}…`;
+	return Array.isArray(value) ? several(value.length, 'item') : `${one.slice(0, ONE_LINE)}…`;
 }
 
 function part(key: string, value: Json, named: Named): string {
@@ -157,7 +157,7 @@ function part(key: string, value: Json, named: Named): string {
 		return value.map((one) => (one as Data).key).join(', ');
 	if (typeof value === 'object' && value !== null) {
 		const count = Object.keys(value).length;
-		return count ? `${count} ${count === 1 ? words.replace(/s$/, '') : words}` : '';
+		return count ? several(count, words.replace(/s$/, '')) : '';
 	}
 	return PLAIN.includes(key) ? shown(value, named) : `${words} ${shown(value, named)}`;
 }
