@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import nats
-import pykka
 import uvloop
 
 from bench.row import Row, Samples, Size
@@ -175,9 +174,7 @@ def _respond(kind: str) -> None:
         bus = Bus(credentials, session=STUDIO, codec=Checked())
         bus.start()
         actor = Echo(bus)
-        pykka.ActorRegistry.register(actor.actor_ref)
-        actor._start_actor_loop()
-        actor.wait_ready(START_LIMIT_S)
+        actor.begin_serving(START_LIMIT_S)
         print("ready", flush=True)
         sys.stdin.read()
         actor.actor_ref.stop()

@@ -197,6 +197,12 @@ class Actor(pykka.ThreadingActor):
         else:
             raise TypeError(f"'{self.name}' was sent {message!r} past the mesh")
 
+    def begin_serving(self, timeout_s: float) -> None:
+        """Pykka's `start`, of an object one keeps, and then :meth:`wait_ready`."""
+        pykka.ActorRegistry.register(self.actor_ref)
+        self._start_actor_loop()
+        self.wait_ready(timeout_s)
+
     def wait_ready(self, timeout_s: float) -> None:
         """Return when the actor serves; any other thread. Raises what its start raised, or DeadlineExceeded."""
         if not self._ready.wait(timeout_s):

@@ -122,9 +122,14 @@ class Line(TcpTransport):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._sender: Sender | None = None
+        self._over = False
 
     async def connect(self, uri: Any, buffer_size: int, connect_timeout: int) -> None:
+        """Raises OSError, also when it was closed meanwhile: then there is no connection."""
         await super().connect(uri, buffer_size, connect_timeout)
+        if self._over:
+            self.abort()
+            raise ConnectionAbortedError("the connection was given up while it was made")
         if os.name != "nt":
             self._sender = Sender(self._writer.get_extra_info("socket").fileno())
 
@@ -164,6 +169,7 @@ class Line(TcpTransport):
         return sender.waiting_bytes if sender is not None else self._writer.transport.get_write_buffer_size()
 
     def close(self) -> None:
+        self._over = True
         self._drop_sender()
         super().close()  # type: ignore[no-untyped-call]
 
@@ -174,6 +180,7 @@ class Line(TcpTransport):
 
     def abort(self) -> None:
         """Let go of the socket, and of what it did not take: a peer that reads no more would keep both for ever."""
+        self._over = True
         self._drop_sender()
         if self._io_writer is not None:
             self._io_writer.transport.abort()

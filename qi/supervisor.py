@@ -96,11 +96,8 @@ class InThread:
         named = type(cls.__name__, (cls,), {"name": spec.name, "__doc__": cls.__doc__, "__module__": cls.__module__})
         self._actor: Actor = named(bus, **spec.options)
         self._ref: pykka.ActorRef[Actor] = self._actor.actor_ref
-        # What Actor.start() does; it keeps the object to itself, and cutting off a hung one needs it.
-        pykka.ActorRegistry.register(self._ref)
-        self._actor._start_actor_loop()
         try:
-            self._actor.wait_ready(START_LIMIT_S)
+            self._actor.begin_serving(START_LIMIT_S)
         except BaseException:
             self.give_up()
             raise

@@ -6,6 +6,7 @@ message; a callback that does O(1) work needs neither. Everything here runs on t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -72,6 +73,7 @@ class Wire(Client):
     def __init__(self) -> None:
         super().__init__()
         self._callbacks: dict[int, Callback] = {}
+        self._over = False
 
     def listen(self, subject: str, queue: str, callback: Callback) -> int:
         """Register a callback; returns the number to :meth:`forget` it by.
@@ -120,6 +122,11 @@ class Wire(Client):
             raise nats.errors.Error("nats: the reader is dead")
         await self.flush(timeout_s)
 
+    async def close(self) -> None:
+        """For good: nats-py's own, amid a reconnection, may come back all the same, and nobody would know of it."""
+        self._over = True
+        await super().close()
+
     def abort(self) -> None:
         """Let go of the socket, and of what it did not take."""
         if isinstance(self._transport, Line):
@@ -140,6 +147,8 @@ class Wire(Client):
                 log.exception("callback failed", extra={"subject": subject.decode()})
 
     async def _connect_to_server(self, s: Any) -> None:
+        if self._over:
+            raise asyncio.CancelledError
         s.last_attempt = time.monotonic()
         # A log-in that failed leaves its socket open, and nobody would close it any more.
         if self._transport is not None:

@@ -134,10 +134,8 @@ class Mesh:
     def start(self, actor: type[A], bus: Bus | None = None, **options: Any) -> A:
         """Start an actor, on a bus of its own unless one is given, and wait until it serves."""
         made = actor(bus or self.bus(), **options)
-        pykka.ActorRegistry.register(made.actor_ref)
-        made._start_actor_loop()
         self._actors.append(made)
-        made.wait_ready(WAIT_LIMIT_S)
+        made.begin_serving(WAIT_LIMIT_S)
         return made
 
     def participant(self, session: str, *, user: str = "", permissions: tuple[str, ...] = ()) -> Bus:

@@ -95,11 +95,12 @@ def shot(running: RunningStudio) -> Shot:
 @contextmanager
 def desktop(studio: RunningStudio, token: str = "") -> Iterator[Participant]:
     participant = studio.join(token, kind="desktop")
-    actor = Desktop.start(participant.bus, programs=Programs(studio.home.logs, {"QI_HOME": str(studio.home.root)}))
+    actor = Desktop(participant.bus, programs=Programs(studio.home.logs, {"QI_HOME": str(studio.home.root)}))
+    actor.begin_serving(LIMIT_S)
     try:
         yield participant
     finally:
-        actor.stop()
+        actor.actor_ref.stop()
         participant.leave()
 
 

@@ -26,6 +26,8 @@ from qi.session.actor import SessionActor
 from qi.session.participant import Participant
 from qi.testing.studio import RunningStudio, start_studio
 
+LIMIT_S = 20.0
+
 
 class Desktop(SessionActor):
     """Shows nothing, and says it does."""
@@ -55,11 +57,12 @@ class Desktop(SessionActor):
 @contextmanager
 def desktop(studio: RunningStudio, token: str = "") -> Iterator[Participant]:
     participant = studio.join(token, kind="desktop")
-    actor = Desktop.start(participant.bus)
+    actor = Desktop(participant.bus)
+    actor.begin_serving(LIMIT_S)
     try:
         yield participant
     finally:
-        actor.stop()
+        actor.actor_ref.stop()
         participant.leave()
 
 

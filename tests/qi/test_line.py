@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlparse
 
 import pytest
@@ -15,13 +16,17 @@ from qi.app.broker import Broker
 from qi.bus import Bus
 from qi.context import STUDIO
 from qi.line import Line, Sender
+from qi.loop_thread import new_loop
 from qi.testing.mesh import Mesh
+from qi.wire import Wire
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a proactor loop watches no descriptors: it writes alone")
 
 WAIT_S = 10
 THREADS = 6
 FRAMES = 400
+MOMENTS = 120
+PONG_AFTER_S = 0.01
 
 
 @pytest.fixture
@@ -140,3 +145,63 @@ def test_what_a_thread_sends_at_once_does_not_overtake_what_it_left_before(mesh:
     assert done.wait(WAIT_S)
     bus.unsubscribe(entry)
     assert heard == [b"%d" % number for number in range(FRAMES)]
+
+
+async def ignored(_: Exception) -> None:
+    """A connection that is cut is what it is about."""
+
+
+INFO = b'INFO {"server_id":"s","version":"2.10.0","max_payload":1048576,"proto":1}\r\n'
+
+
+@pytest.mark.parametrize("loop_of", [asyncio.new_event_loop, new_loop])
+def test_whoever_leaves_while_the_client_comes_back_leaves_no_socket(
+    loop_of: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """At whichever moment of coming back."""
+    open_now: dict[object, asyncio.StreamWriter] = {}
+    """By the address of the other end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        open_now[peer] = writer
+        writer.write(INFO)
+        with contextlib.suppress(ConnectionError):
+            while said := await reader.readline():
+                if said == b"PING\r\n":
+                    await asyncio.sleep(PONG_AFTER_S)
+                    writer.write(b"PONG\r\n")
+        del open_now[peer]
+        writer.close()
+
+    async def leave_at(moment: int, url: str) -> None:
+        client = Wire()
+        await client.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.001, error_cb=ignored)  # type: ignore[arg-type]
+        open_now[client._line._writer.get_extra_info("sockname")].transport.abort()
+        while not client.is_reconnecting and not client.stats["reconnects"]:
+            await asyncio.sleep(0)
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        await client.close()
+        client.abort()
+
+    async def work() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for moment in range(MOMENTS):
+            await leave_at(moment, url)
+        server.close()
+        deadline = asyncio.get_running_loop().time() + WAIT_S
+        while open_now:
+            assert asyncio.get_running_loop().time() < deadline, f"{len(open_now)} are open still"
+            await asyncio.sleep(0.01)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    loop = loop_of()
+    try:
+        loop.run_until_complete(work())
+    finally:
+        loop.close()
