@@ -27,7 +27,7 @@ from qi.contracts.hosting import AddonRun, GetAddons
 from qi.contracts.log import AppendEvents, ReadLog
 from qi.contracts.session import ListSessions
 from qi.contracts.tracker import Entity, Project
-from qi.desktops import desktop_of
+from qi.desktops import desktop_of, spoken_to
 from qi.errors import BadRequest, NotFound, QiError
 from qi.messages import to_session
 
@@ -94,7 +94,8 @@ class Applications(Actor):
         )  # fmt: skip
         self._record(launch, asked)
         try:
-            started = self.request(start, to=to_session(desktop.id))
+            with spoken_to(desktop):
+                started = self.request(start, to=to_session(desktop.id))
         except QiError as error:
             self._record(launch, LaunchFailed(message=error.message))
             raise

@@ -16,7 +16,7 @@ from qi.contracts.windows import (
     WindowInfo,
     WindowList,
 )
-from qi.desktops import desktop_of, desktops_of
+from qi.desktops import desktop_of, desktops_of, spoken_to
 from qi.errors import DeadlineExceeded, Unavailable
 from qi.messages import Done, to_session
 
@@ -33,11 +33,14 @@ class Windows(Actor):
         show = ShowWindow(
             name=message.name, path=message.path, title=message.title, width=message.width, height=message.height
         )
-        return replace(self.request(show, to=to_session(desktop.id)), desktop=desktop.id)
+        with spoken_to(desktop):
+            return replace(self.request(show, to=to_session(desktop.id)), desktop=desktop.id)
 
     @handles(CloseWindow)
     def close(self, message: CloseWindow) -> Done:
-        return self.request(HideWindow(name=message.name), to=to_session(self._desktop(message.desktop).id))
+        desktop = self._desktop(message.desktop)
+        with spoken_to(desktop):
+            return self.request(HideWindow(name=message.name), to=to_session(desktop.id))
 
     @handles(ListWindows)
     def list_windows(self, _: ListWindows) -> WindowList:

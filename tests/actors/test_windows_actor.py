@@ -20,7 +20,7 @@ from qi.contracts.windows import (
     WindowInfo,
     WindowList,
 )
-from qi.errors import Forbidden, Invalid, NotFound
+from qi.errors import Forbidden, Invalid, NotFound, Unavailable
 from qi.messages import Done, to_session
 from qi.session.actor import SessionActor
 from qi.session.participant import Participant
@@ -86,6 +86,15 @@ def test_a_window_opens_on_the_callers_newest_desktop_and_closes_there(running: 
         }  # fmt: skip
         ask(CloseWindow(name="player"))
         assert [one.name for one in ask(ListWindows()).windows] == ["main"]
+
+
+def test_a_desktop_that_has_no_window_yet_is_said_to_be_opening(running: RunningStudio) -> None:
+    opening = running.join(kind="desktop")
+    for message in (OpenWindow(), CloseWindow(name="main")):
+        with pytest.raises(Unavailable, match="just opening or closing") as told:
+            running.bus.request(message)
+        assert told.value.data["desktop"] == opening.session
+    opening.leave()
 
 
 @pytest.mark.parametrize("path", ["https://example.org/", "//example.org", "javascript:alert(1)", ""])
