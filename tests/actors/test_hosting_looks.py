@@ -62,7 +62,7 @@ def test_production_that_moved_unheard_is_followed_at_the_next_look() -> None:
         eventually(lambda: services.looked >= 2)
         assert followed.started == []
         services.production = "b2"
-        assert moved.wait(5)
+        assert moved.wait(20)
         eventually(lambda: followed.started)
         looked = services.looked
         eventually(lambda: services.looked > looked + 1)

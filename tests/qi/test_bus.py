@@ -44,7 +44,7 @@ def test_a_request_nobody_serves_fails_at_once(mesh: Mesh) -> None:
     with pytest.raises(Unavailable) as caught:
         mesh.bus("s1").request(a.Say(text="x"))
     assert caught.value.data == {"topic": "test.say"}
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < a.Say.timeout_s
 
 
 def test_a_request_without_an_answer_ends_at_its_deadline(mesh: Mesh) -> None:
@@ -52,7 +52,7 @@ def test_a_request_without_an_answer_ends_at_its_deadline(mesh: Mesh) -> None:
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         mesh.bus("s1").request(a.Wait(), timeout_s=0.2)
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < a.Wait.timeout_s
     echo.go_on.set()
 
 
@@ -129,7 +129,7 @@ def test_a_command_is_sent_again_only_until_its_deadline(mesh: Mesh) -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable):
         mesh.bus("s1").request(a.Say(text="x", command="c1"), timeout_s=0.5)
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < a.Say.timeout_s
 
 
 def test_a_query_is_not_sent_again(mesh: Mesh) -> None:
@@ -282,7 +282,7 @@ def test_no_broker_is_said_at_once() -> None:
         began = time.monotonic()
         with pytest.raises(Unavailable, match="no broker at"):
             Bus(Credentials(url), session="s1").start()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < LIMIT_S
 
 
 def test_wrong_credentials_are_refused(mesh: Mesh) -> None:
