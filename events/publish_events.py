@@ -32,6 +32,8 @@ class StepRecord:
     """Digest of the log records; empty for none."""
     repair: str = ""
     """Title of the repair that the plugin offers for this failure; empty for none."""
+    remedy: str = ""
+    """What to do about it; empty when nobody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ class WorkerEnded(DomainEvent):
     """Null when nobody saw it end; below 0 for a signal."""
 
 
-@event("publish.steps_recorded", erasable=("steps.*.message", "steps.*.records"))
+@event("publish.steps_recorded", erasable=("steps.*.message", "steps.*.remedy", "steps.*.records"))
 class StepsRecorded(DomainEvent):
     """A batch of steps that came before `reserved`: they change nothing outside, so intents are not needed."""
 
@@ -155,7 +157,7 @@ class StepStarted(DomainEvent):
     """pyblish order: 2 extract, 3 integrate."""
 
 
-@event("publish.step_finished", erasable=("message", "records"))
+@event("publish.step_finished", erasable=("message", "remedy", "records"))
 class StepFinished(DomainEvent):
     """The outcome of a step that was started."""
 
@@ -169,6 +171,8 @@ class StepFinished(DomainEvent):
     """What to tell the artist; empty when all is well."""
     records: str
     """Digest of the log records; empty for none."""
+    remedy: str = ""
+    """What to do about it; empty when nobody knows."""
 
 
 @event("publish.extracted")

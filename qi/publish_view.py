@@ -146,6 +146,7 @@ def _step(step: dict[str, object], towards: str) -> StepInfo:
         outcome=str(step["outcome"]),
         duration_ms=float(str(step["duration_ms"])),
         message=str(step.get("message", "")),
+        remedy=str(step.get("remedy", "")),
         records=str(step.get("records", "")),
     )
 

@@ -50,12 +50,15 @@ def stop_of(state: Publish, reason: str) -> DomainEvent:
 def _step(state: Publish, step: StepMark, message: str) -> tuple[DomainEvent, ...]:
     """Its outcome, where the worker had no time to tell it."""
     if step.key in state.running_steps:
-        return (StepFinished(key=step.key, outcome="failed", duration_ms=0.0, message=message, records=""),)
+        ended = StepFinished(
+            key=step.key, outcome="failed", duration_ms=0.0, message=message, remedy=MEND, records=""
+        )
+        return (ended,)
     if has_reached(state.state, "reserved"):
         return ()
     record = StepRecord(
         key=step.key, plugin=step.plugin, instance=step.instance, order=step.order, outcome="failed", duration_ms=0.0,
-        message=message,
+        message=message, remedy=MEND,
     )  # fmt: skip
     return (StepsRecorded(steps=(record,)),)
 

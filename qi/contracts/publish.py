@@ -65,6 +65,8 @@ class StepInfo:
     """`ok`, `failed`, `skipped`, `started` or `unknown`."""
     duration_ms: float
     message: str = ""
+    remedy: str = ""
+    """What to do about it; empty when nobody knows."""
     records: str = ""
     """Names what its plugin logged, for :class:`~qi.contracts.publish_record.GetStepLog`; empty for nothing."""
 

@@ -104,6 +104,7 @@ class Reporter:
                     outcome=said,
                     duration_ms=outcome.duration_ms,
                     message=outcome.message,
+                    remedy=outcome.remedy,
                     records=records,
                 )
             )
@@ -111,7 +112,8 @@ class Reporter:
             return
         record = StepRecord(
             key=key_of(step), plugin=step.plugin, instance=step.instance, order=step.order, outcome=said,
-            duration_ms=outcome.duration_ms, message=outcome.message, records=records, repair=outcome.repair,
+            duration_ms=outcome.duration_ms, message=outcome.message, remedy=outcome.remedy, records=records,
+            repair=outcome.repair,
         )  # fmt: skip
         with self._lock:
             self._batch.append(record)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from qi.app.cli.publish import print_publish
 from qi.contracts.publish import ListFiles, PublishInfo
 from qi.contracts.publish_record import GetManifest, GetStepLog
 from qi.contracts.settings import PatchSettings, Setting
@@ -108,6 +109,36 @@ def test_a_plugin_that_raises_or_exits_fails_its_own_step(
     assert info.error.step == "Faulty"
     assert message in info.error.message
     assert {step.plugin: step.outcome for step in info.steps}["Faulty"] == "failed"
+
+
+def test_each_of_several_validators_that_fail_says_what_to_do(
+    studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = plugins("""
+        class Wrong(ValueError):
+            def __init__(self, what, remedy):
+                super().__init__(f"{what}. {remedy}")
+                self.remedy = remedy
+
+        class ValidateColour(pyblish.api.InstancePlugin):
+            order = pyblish.api.ValidatorOrder
+            def process(self, instance):
+                raise Wrong("It is too blue", "Grade it anew.")
+
+        class ValidateLength(pyblish.api.InstancePlugin):
+            order = pyblish.api.ValidatorOrder
+            def process(self, instance):
+                raise Wrong("It is too short", "Render the rest.")
+    """)
+
+    info = run(studio, shot, note, environment)
+
+    assert [step.remedy for step in info.steps if step.outcome == "failed"] == ["Grade it anew.", "Render the rest."]
+    print_publish(info)
+    said = capsys.readouterr().out
+    for what, remedy in (("It is too blue.", "Grade it anew."), ("It is too short.", "Render the rest.")):
+        assert f"{what}\n  → {remedy}\n" in said
+    assert "more)" not in said
 
 
 @pytest.mark.parametrize(

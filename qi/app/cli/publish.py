@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from events.ids import new_id
+from events.publish_steps import step_key
 from qi.app.cli.output import Json, document, line, moment, short, size, state, table
 from qi.app.cli.project import Project_, required
 from qi.app.cli.state import studio
@@ -174,12 +175,21 @@ def print_publish(info: PublishInfo) -> None:
         console.print(f"  {'tries' if info.mode == 'what_if' else 'replays'}  {info.replay_of}", markup=False)
     if info.made_good_by and info.made_good_by != info.publish:
         console.print(f"  made good by {info.made_good_by}", markup=False)
-    if info.error:
+    for step, message, remedy in _wrong(info):
         # Many a plugin's message ends with what to do, which stands below.
-        wrong = info.error.message.removesuffix(info.error.remedy).rstrip()
-        console.print(f"  {info.error.step}: {wrong}", markup=False, style="red")
-        if info.error.remedy:
-            console.print(f"  → {info.error.remedy}", markup=False)
+        console.print(f"  {step}: {message.removesuffix(remedy).rstrip()}", markup=False, style="red")
+        if remedy:
+            console.print(f"  → {remedy}", markup=False)
     for offer in info.offers:
         step = " of ".join(filter(None, (offer.plugin, offer.instance)))
         console.print(f"  → {offer.title} ({step}): `qi replay {short(info.publish)} --repair`", markup=False)
+
+
+def _wrong(info: PublishInfo) -> Iterator[tuple[str, str, str]]:
+    """Each step that failed, by its last outcome, and whatever else ended the publish: which, what, what to do."""
+    last = {step_key(step.plugin, step.instance): step for step in info.steps}
+    failed = {key: step for key, step in last.items() if step.outcome == "failed"}
+    for key, step in failed.items():
+        yield key, step.message, step.remedy
+    if info.error and info.error.step not in failed:
+        yield info.error.step, info.error.message, info.error.remedy

@@ -1484,6 +1484,7 @@ export interface StepInfo {
 	outcome: string;
 	duration_ms: number;
 	message: string;
+	remedy: string;
 	records: string;
 }
 
