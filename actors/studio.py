@@ -25,6 +25,7 @@ from qi.contracts.studio import (
 )
 from qi.figures import figures_of
 from qi.messages import Done
+from qi.release import release
 from qi.services import gather
 
 log = logging.getLogger("qi.studio")
@@ -75,7 +76,7 @@ class StudioActor(Actor):
     def status(self, _: GetStatus) -> StudioStatus:
         look = self._outlook
         return StudioStatus(
-            version=self.version,
+            version=release(),
             home=look.home,
             host=self._bus.host,
             pid=os.getpid(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from qi.contracts.log import GetLogStats
 from qi.contracts.studio import GetStatus
 from qi.errors import QiError, Unavailable
 from qi.home import Home
+from qi.release import release
 
 FREE_LEAST_BYTES = 1024**3
 WAL_MOST_BYTES = 256 * 1024**2
@@ -37,6 +39,7 @@ class Finding:
 def examine(config: LaunchConfig) -> list[Finding]:
     """Every check's finding; a check that fails never hides the others."""
     checks: dict[str, Callable[[LaunchConfig], str]] = {
+        "Qi": _release,
         "broker binary": _broker,
         "broker configuration": _configuration,
         "SQLite": _sqlite,
@@ -56,6 +59,10 @@ def _checked(name: str, check: Callable[[LaunchConfig], str], config: LaunchConf
         return Finding(name, False, error.message, error.remedy)
     except (OSError, ImportError, subprocess.SubprocessError) as error:
         return Finding(name, False, f"{type(error).__name__}: {error}")
+
+
+def _release(_: LaunchConfig) -> str:
+    return f"{release()} on Python {platform.python_version()}"
 
 
 def _broker(_: LaunchConfig) -> str:

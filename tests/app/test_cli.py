@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -373,3 +374,8 @@ def test_help_answers_without_a_studio_or_heavy_imports() -> None:
     said = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=60, check=True).stdout
     for heavy in ("'nats'", "'OpenImageIO'", "'pyblish'", "'sqlite_utils'", "'numpy'"):
         assert heavy not in said
+
+
+def test_qi_says_which_qi_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"qi {version('qi-pipeline')}\n"

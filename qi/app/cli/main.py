@@ -35,6 +35,15 @@ app = typer.Typer(
 )
 
 
+def say_release(asked: bool) -> None:
+    if not asked:
+        return
+    from qi.release import release
+
+    typer.echo(f"qi {release()}")
+    raise typer.Exit
+
+
 @app.callback()
 def root(
     ctx: typer.Context,
@@ -51,6 +60,9 @@ def root(
         bool, typer.Option("--safe-mode", help="If this starts a studio: no addon but the providers.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Say which Qi this is.", callback=say_release, is_eager=True)
+    ] = False,
 ) -> None:
     options.set(Options(home, connect, connect_ca, project, headless, safe_mode, debug))
     if ctx.invoked_subcommand is not None:
