@@ -1,14 +1,14 @@
 """`python scripts/tour.py [PICTURE…]`: the pictures of docs/tour.md, of a studio in a scratch home, in Chromium.
 
-The frames are the demo's own. ImageMagick, where it is there, makes the pictures small.
+The frames are the demo's own.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from rich.console import Console
 from tour_window import missing, picture, window
@@ -209,14 +210,12 @@ def visit_desktop(driver: Playwright, home: Path) -> None:
 
 def keep(pixels: bytes, file: Path) -> None:
     """With a palette of 256 colours, so that it is small."""
-    file.write_bytes(pixels)
-    if convert := shutil.which("magick") or shutil.which("convert"):
-        small = ["-strip", "+dither", "-colors", "256", "-define", "png:compression-level=9", f"PNG8:{file}"]
-        subprocess.run([convert, str(file), *small], check=True)
+    whole = Image.open(io.BytesIO(pixels)).convert("RGB")
+    whole.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
     size = file.stat().st_size
     sys.stderr.write(f"{file.name}  {size // 1000} kB\n")
     if size > MOST_BYTES:
-        raise SystemExit(f"{file} has {size} bytes: install ImageMagick, which makes pictures small")
+        raise SystemExit(f"{file} has {size} bytes, more than {MOST_BYTES}")
 
 
 def main() -> None:
