@@ -211,7 +211,9 @@ def visit_desktop(driver: Playwright, home: Path) -> None:
 def keep(pixels: bytes, file: Path) -> None:
     """With a palette of 256 colours, so that it is small."""
     whole = Image.open(io.BytesIO(pixels)).convert("RGB")
-    whole.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    # States have colours that are rare on a page, and are not to be lost.
+    small = whole.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
     size = file.stat().st_size
     sys.stderr.write(f"{file.name}  {size // 1000} kB\n")
     if size > MOST_BYTES:

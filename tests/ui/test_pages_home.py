@@ -153,7 +153,7 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     expect(player).to_have_count(0)
     page.get_by_role("cell", name="plate v001", exact=True).get_by_role("link").click()
     run.get_by_role("link", name="Its events").click()
-    page.get_by_role("button", name=re.compile("publish.registered")).first.click()
+    page.get_by_role("button", name=re.compile("publish.registered .*sh0100 plate")).first.click()
     causes = page.get_by_role("region", name="What the event says").get_by_role("listitem")
     expect(causes.filter(has_text="publish.repair_asked").last).to_be_visible()
 

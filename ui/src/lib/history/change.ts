@@ -66,33 +66,38 @@ export function restOf(event: LogEvent): Data {
 /** What differs between what two events say. */
 export const betweenEvents = (one: LogEvent, other: LogEvent): Change => ({ of: '', ...between(one.data, other.data) });
 
-/** What an event says, on one line. */
+/** Of what, and what an event says, on one line. */
 export function gist(event: LogEvent, named: Named): string {
+	const subject = subjectOf(event, named);
+	return [event.data.name === subject ? '' : subject, said(event, named)].filter(Boolean).join(' · ');
+}
+
+/** What an event says, on one line, where one knows of what. */
+export function said(event: LogEvent, named: Named): string {
 	const data = event.data as Data;
 	const change = changeOf(event);
-	const subject = subjectOf(event, named);
 	if (change) {
 		const { of, lines } = change;
 		const one = lines.length === 1 || lines[0]?.path === 'bundle' ? lines[0] : undefined;
 		const changed = one ? arrow(one, named) : several(lines.length, 'value');
-		const words = [[of, changed].filter(Boolean).join(': '), data.label, data.reason].filter(Boolean).join(' · ');
-		return subject ? `${subject} · ${words}` : words;
+		return [[of, changed].filter(Boolean).join(': '), data.label, data.reason].filter(Boolean).join(' · ');
 	}
-	const given = Object.entries(data).filter(([key, value]) => value !== '' && value !== null && value !== false && !LEFT_OUT.includes(key));
+	const self = event.stream.split('-')[1];
+	const given = Object.entries(data).filter(([key, value]) => !['', null, false, self].includes(value as string) && !LEFT_OUT.includes(key));
 	const place = (key: string) => (PLAIN.includes(key) ? PLAIN.indexOf(key) : PLAIN.length);
-	const words = given
+	return given
 		.filter(([key, value]) => (typeof value !== 'string' || !IDS.test(value) || named(value) || given.length === 1) && !(key === 'key' && 'plugin' in data))
 		.sort(([one], [other]) => place(one) - place(other))
 		.slice(0, GIST_PARTS)
 		.map(([key, value]) => part(key, value, named))
 		.filter(Boolean)
 		.join(' · ');
-	return subject && data.name !== subject ? `${subject} · ${words}` : words;
 }
 
-/** Whose stream it is, as people call it: a bundle, a project, or whose settings. */
+/** Whose stream it is, as people call it: a bundle, a project, a publish, or whose settings. */
 export function subjectOf(event: LogEvent, named: Named): string {
 	const [category, token = ''] = event.stream.split('-');
+	if (category === 'publish') return named(token) ?? `publish ${short(token)}`;
 	if (category !== 'settings') return named(token) ?? '';
 	const [scope, id = ''] = token.split('_');
 	const project = named(id) ?? 'a project';

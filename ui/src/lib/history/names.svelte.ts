@@ -1,26 +1,48 @@
 import { qi } from '#lib/qi/client.svelte.ts';
 
-/** What bundles and projects are called, by their ids. The history does not wait for it: until then, and if nobody can say, ids stand there. */
+/** Older publishes are called by their ids. */
+const PUBLISHES_MOST = 200;
+/** One asked for many at once. */
+const NEWS_MS = 150;
+
+/**
+ * What bundles, projects and the newest publishes are called, by their ids. The history does not wait for it: until then,
+ * and if nobody can say, ids stand there.
+ */
 export class Names {
 	#bundles = $state.raw(new Map<string, string>());
 	#projects = $state.raw(new Map<string, string>());
+	#publishes = $state.raw(new Map<string, string>());
 
 	/** Inside a component's set-up. */
 	constructor() {
 		$effect(() => {
 			if (qi.opens === 0) return;
 			void this.#ask();
-			return qi.facts(['qi.event.bundle.>', 'qi.event.project.>'], () => void this.#ask());
+			void this.#askPublishes();
+			let news: ReturnType<typeof setTimeout> | undefined;
+			const stops = [
+				qi.facts(['qi.event.bundle.>', 'qi.event.project.>'], () => void this.#ask()),
+				qi.facts(['qi.event.publish.>'], (fact) => {
+					if (fact.type === 'publish.requested') news ??= setTimeout(() => ((news = undefined), void this.#askPublishes()), NEWS_MS);
+				})
+			];
+			return () => (clearTimeout(news), stops.forEach((stop) => stop()));
 		});
 	}
 
 	of(id: string): string | undefined {
-		return this.#bundles.get(id) ?? this.#projects.get(id);
+		return this.#bundles.get(id) ?? this.#projects.get(id) ?? this.#publishes.get(id);
 	}
 
 	async #ask() {
 		const [bundles, projects] = await Promise.allSettled([qi.request('bundle.list', {}), qi.request('db.project.list', { limit: 500 })]);
 		if (bundles.status === 'fulfilled') this.#bundles = new Map(bundles.value.bundles.map((one) => [one.id, one.name]));
 		if (projects.status === 'fulfilled') this.#projects = new Map(projects.value.items.map((one) => [one.id, one.name]));
+	}
+
+	async #askPublishes() {
+		const told = await qi.request('publish.list', { limit: PUBLISHES_MOST }).catch(() => undefined);
+		if (told) this.#publishes = new Map([...this.#publishes, ...told.publishes.map((one) => [one.publish, `${one.entity} ${one.product}`] as const)]);
 	}
 }
