@@ -28,6 +28,9 @@ USUAL_PORTS = range(20_000, 30_000)
 """Below those from which systems take one for a connection that goes out."""
 RAN_WELL_S = 60.0
 """After so long its deaths are forgotten."""
+LOOK_EVERY_S = 10.0
+SILENT_MOST = 4
+"""So often in a row it may leave the question open whether it is alive, each time for as long as `Front` waits."""
 
 
 class Beside:
@@ -78,6 +81,7 @@ class Beside:
                 self._watch(self._front)
                 if self._stopping.is_set():
                     return
+                self._front.stop()  # what was held open for it
                 code, self._front = self._front.ended, None
                 self._deaths = 1 if time.monotonic() - began > RAN_WELL_S else self._deaths + 1
                 self._says(f"the server of the Command Center ended with {code}")
@@ -86,10 +90,15 @@ class Beside:
                 self._try()
 
     def _watch(self, running: Front) -> None:
-        """Until it ends; once it has run well what happened before is forgotten."""
-        if not running.ends_within(RAN_WELL_S):
-            self._died, self._deaths = "", 0
-            running.ends_within(None)
+        """Until it ends, also because it hangs; once it has run well what happened before is forgotten."""
+        well_at, silent = time.monotonic() + RAN_WELL_S, 0
+        while not running.ends_within(LOOK_EVERY_S) and not self._stopping.is_set():
+            silent = 0 if running.answers() else silent + 1
+            if silent == SILENT_MOST:
+                log.warning("the server of the Command Center does not answer any more and is killed")
+                running.kill()
+            elif not silent and time.monotonic() > well_at:
+                self._died, self._deaths = "", 0
 
     def _try(self) -> None:
         try:

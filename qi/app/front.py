@@ -88,6 +88,8 @@ class Front:
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=ASK_LIMIT_S, context=self._trusted()):
                 return True
+        except urllib.error.HTTPError as refused:
+            return refused.code in (429, 503)  # it is busy, but it is there
         except OSError as error:
             log.info("the server at %s does not answer: %s", self.url, error)
             return False
@@ -98,8 +100,8 @@ class Front:
             trusted.load_verify_locations(self._ca)
         return trusted
 
-    def ends_within(self, seconds: float | None) -> bool:
-        """Whether the server that this process started ends in that time; None waits for ever."""
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the server that this process started ends in that time."""
         assert self._process is not None
         try:
             self._process.wait(seconds)
@@ -113,6 +115,12 @@ class Front:
         code = self._process.returncode if self._process is not None else 0
         return f"signal {-code}" if code < 0 else f"code {code}"
 
+    def kill(self) -> None:
+        """End a server that this process started and that hangs."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End the server, if this process started it."""
         if self._process is None or self._process.stdin is None:
@@ -123,8 +131,7 @@ class Front:
             self._process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             log.warning("the server did not end in time and was killed")
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from qi.app.front import ServerFile
 from qi.app.launch import read_launch_config
 from qi.app.server.admission import Admission
 from qi.app.server.app import Application
+from qi.app.server.connections import connections
 from qi.app.server.facts import Facts
 from qi.app.server.feeds import Feeds
 from qi.app.server.logins import Logins
@@ -33,7 +34,7 @@ from qi.app.server.reach import Reach
 from qi.checked import Checked
 from qi.contracts.hosting import AddonRun, GetAddons
 from qi.contracts.studio import GetStatus
-from qi.errors import Unavailable
+from qi.errors import QiError, Unavailable
 from qi.home import Home
 from qi.session.participant import Participant
 
@@ -75,6 +76,7 @@ async def serve(
         application = Application(reach, {"name": home.root.name, "version": status.version}, addons, admission)
         config = uvicorn.Config(
             application.asgi, log_config=None, access_log=False, server_header=False, date_header=False,
+            http=connections(admission),
             ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=STOP_LIMIT_S, limit_concurrency=4000,
             ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
@@ -86,13 +88,19 @@ async def serve(
         ServerFile(url, logins.owner_key, os.getpid(), tls[2] if tls else "").write(home)
         say_ready()
         log.info("the Command Center is at %s", url)
-        await asyncio.to_thread(ended.wait)
+        told = asyncio.create_task(asyncio.to_thread(ended.wait))
+        await asyncio.wait([told, *work], return_when=asyncio.FIRST_COMPLETED)
+        for one in work:
+            if one.done():
+                one.result()
+                raise QiError("the server ended by itself", remedy=f"its log in {home.logs} may say why")
         server.should_exit = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(work[-1], STOP_LIMIT_S * 2)
         for one in work:
             one.cancel()
     finally:
+        ended.set()  # whatever ended it: the loop waits for the thread that waits for this
         ServerFile.remove(home, os.getpid())
         await logins.close()
         await asyncio.to_thread(participant.leave)

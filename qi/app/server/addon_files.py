@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from starlette.responses import FileResponse
 
+from qi.app.server.pages import file_below
 from qi.app.server.reach import Reach, asked
 from qi.contracts.hosting import GetAddons
 from qi.errors import NotFound
@@ -27,9 +28,8 @@ def router(reach: Reach) -> APIRouter:
         login = await reach.viewer(request)
         for run in (await asked(login, GetAddons(bundle=bundle))).addons:
             if run.name == addon and run.status == "enabled" and run.folder:
-                root = Path(run.folder, FOLDER).resolve()
-                file = (root / path).resolve()
-                if file.is_relative_to(root) and file.suffix in SERVED and file.is_file():
+                file = file_below(Path(run.folder, FOLDER).resolve(), path)
+                if file and file.suffix in SERVED:
                     # A module that is sent as anything else is not run.
                     kind = "text/javascript" if file.suffix in (".js", ".mjs") else mimetypes.guess_type(file.name)[0]
                     return FileResponse(file, media_type=kind or "application/octet-stream")

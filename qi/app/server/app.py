@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi import Request as HttpRequest
@@ -14,10 +13,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from qi import context
 from qi.app.server import addon_files, addon_routes, auth, export, media, settings_routes, stream, topics, uploads
 from qi.app.server.admission import Admission
-from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
+from qi.app.server.guard import (
+    FAILED,
+    Guard,
+    Receive,
+    Scope,
+    Send,
+    client_of,
+    come_again,
+    host_of,
+    is_own_origin,
+    status_of,
+)
 from qi.app.server.pages import Pages
 from qi.app.server.reach import Reach, asked
 from qi.app.server.socket import REFUSED, Socket
@@ -60,7 +69,16 @@ class Application:
                 raise NotFound(f"there is no /{path}")
             return pages.answer(f"/{path}")
 
-        self.asgi = Guard(self.fastapi, doors=self._doors, admission=admission)
+        self.asgi = Guard(self._entered, doors=self._doors, admission=admission)
+
+    async def _entered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """In the task of the connection: whatever is raised below reaches the guard."""
+        if scope["type"] == "http":
+            asker.set(asked)
+            goes_there = (b"sec-fetch-mode", b"navigate") in scope["headers"]
+            if goes_there and scope["path"].startswith(SHARED):
+                scope["path"] = "/"
+        await self.fastapi(scope, receive, send)
 
     async def _ready(self) -> Response:
         """Whether the studio answers."""
@@ -92,10 +110,7 @@ class Application:
 
         @app.exception_handler(QiError)
         async def refused(_: HttpRequest, error: QiError) -> Response:
-            headers = {}
-            if isinstance(error, Busy):
-                headers["retry-after"] = str(max(1, int(error.data.get("retry_ms", 1000)) // 1000))
-            return _answer(error, headers)
+            return _answer(error)
 
         @app.exception_handler(RequestValidationError)
         async def invalid(_: HttpRequest, error: RequestValidationError) -> Response:
@@ -108,17 +123,10 @@ class Application:
             reply = {"code": error.status_code, "kind": "HTTP", "message": str(error.detail), "remedy": "", "data": {}}
             return JSONResponse({"error": reply}, error.status_code, headers=dict(error.headers or {}))
 
-        @app.middleware("http")
-        async def around(request: HttpRequest, call_next: Any) -> Any:
-            asker.set(asked)
-            # The trace of whoever asks, or a new one.
-            asks = context.from_headers({"traceparent": request.headers.get("traceparent", "")}, 0.0)
-            context.enter(context.Context(asks.trace))
-            if request.url.path.startswith(SHARED) and request.headers.get("sec-fetch-mode") == "navigate":
-                return self._pages.answer("/")
-            answer = await call_next(request)
-            answer.headers["x-trace"] = asks.trace
-            return answer
+        @app.exception_handler(Exception)
+        async def failed(_: HttpRequest, __: Exception) -> Response:
+            # The guard, which meets it next, tells the log.
+            return _answer(QiError(FAILED))
 
 
 def _provider(addons: Sequence[AddonRun]) -> str:
@@ -131,7 +139,7 @@ async def _alive() -> dict[str, bool]:
     return {"alive": True}
 
 
-def _answer(error: QiError, headers: dict[str, str] | None = None) -> Response:
+def _answer(error: QiError) -> Response:
     # In ASCII: what somebody sent may be no text that can be encoded.
     body = json.dumps({"error": error.as_reply()}, default=str)
-    return Response(body, status_of(error), headers=headers, media_type="application/json")
+    return Response(body, status_of(error), headers=come_again(error), media_type="application/json")

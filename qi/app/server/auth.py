@@ -87,15 +87,16 @@ def router(logins: Logins, doors: Doors, studio: str, provider: str) -> APIRoute
     @routes.post("/login")
     async def login(request: Request, response: Response, user: Name, password: Password) -> LoggedIn:
         _require_own(request)
-        doors.log_in(client_of(request.scope))
+        client = client_of(request.scope)
+        doors.log_in(client)
         async with doors.turn(user):
-            doors.require_open(user)
+            doors.require_open(user, client)
             try:
                 done = await logins.by_password(user, password, host_of(request.scope))
             except Unauthenticated:
-                doors.failed(user)
+                doors.failed(user, client)
                 raise
-            doors.succeeded(user)
+            doors.succeeded(user, client)
         return entered(request, response, done)
 
     @routes.post("/refresh")

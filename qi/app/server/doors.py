@@ -17,17 +17,29 @@ LOGINS_A_CLIENT = parse("20/minute")
 REQUESTS_A_CLIENT = parse("1200/minute")
 REQUESTS_A_USER = parse("12000/minute")
 """To the studio, from all of a user's windows and scripts together, whichever way they come."""
-FREE_FAILURES = 4
-"""So many wrong passwords cost nothing; each further one doubles the wait."""
+FREE_FAILURES, FREE_FROM_EVERYWHERE = 4, 50
+"""So many wrong passwords of a user cost nothing, from one address and from all together; each further one doubles the
+wait there. From all together only strangers wait, so that who guesses from many addresses locks nobody out for good."""
 LOCKED_FIRST_S, LOCKED_MOST_S = 2.0, 900.0
-USERS_MOST = 10_000
+FORGOTTEN_S = 3600.0
+"""Without a further one, wrong passwords are forgotten."""
+KNOWN_MOST = 10_000
+EVERYWHERE = ""
 
 
 @dataclass(slots=True)
 class _Failures:
+    free: int
     count: int = 0
     until: float = 0.0
     last: float = 0.0
+
+    def add(self, now: float) -> None:
+        self.count = 1 if now - self.last > FORGOTTEN_S else self.count + 1
+        self.last = now
+        if self.count > self.free:
+            doublings = min(self.count - self.free - 1, 20)
+            self.until = now + min(LOCKED_MOST_S, LOCKED_FIRST_S * 2.0**doublings)
 
 
 class Doors:
@@ -35,7 +47,9 @@ class Doors:
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._failures: dict[str, _Failures] = {}
+        self._failures: dict[tuple[str, str], _Failures] = {}
+        self._welcome: dict[tuple[str, str], None] = {}
+        """Whose password was right from where, the latest last."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def knock(self, client: str) -> None:
@@ -54,29 +68,34 @@ class Doors:
         """Held while a user's password is looked at: of many guesses at once the later ones know of the earlier."""
         return self._turns.setdefault(_key(user), asyncio.Lock())
 
-    def require_open(self, user: str) -> None:
-        """In turn, before a password is looked at. Raises :class:`Busy` while this user is locked out."""
-        known = self._failures.get(_key(user))
-        wait_s = known.until - time.monotonic() if known else 0.0
+    def require_open(self, user: str, client: str) -> None:
+        """In turn, before a password is looked at. Raises :class:`Busy` while this user is locked out there."""
+        name, now = _key(user), time.monotonic()
+        places = [client] if (name, client) in self._welcome else [client, EVERYWHERE]
+        known = [self._failures[name, place] for place in places if (name, place) in self._failures]
+        wait_s = max((one.until - now for one in known), default=0.0)
         if wait_s > 0:
             raise Busy(
                 f"after several wrong passwords this user has to wait {_words(wait_s)}", retry_ms=int(wait_s * 1000)
             )
 
-    def failed(self, user: str) -> None:
+    def failed(self, user: str, client: str) -> None:
         """A wrong password."""
-        if len(self._failures) >= USERS_MOST:
-            oldest = min(self._failures, key=lambda one: self._failures[one].last)
-            del self._failures[oldest]
-        known = self._failures.setdefault(_key(user), _Failures())
-        known.count += 1
-        known.last = time.monotonic()
-        if known.count > FREE_FAILURES:
-            doublings = min(known.count - FREE_FAILURES - 1, 20)
-            known.until = known.last + min(LOCKED_MOST_S, LOCKED_FIRST_S * 2.0**doublings)
+        name, now = _key(user), time.monotonic()
+        for place, free in ((client, FREE_FAILURES), (EVERYWHERE, FREE_FROM_EVERYWHERE)):
+            if len(self._failures) >= KNOWN_MOST:
+                oldest = min(self._failures, key=lambda one: self._failures[one].last)
+                del self._failures[oldest]
+            self._failures.setdefault((name, place), _Failures(free)).add(now)
 
-    def succeeded(self, user: str) -> None:
-        self._failures.pop(_key(user), None)
+    def succeeded(self, user: str, client: str) -> None:
+        """The right one."""
+        here = (_key(user), client)
+        self._failures.pop(here, None)
+        self._welcome.pop(here, None)
+        if len(self._welcome) >= KNOWN_MOST:
+            del self._welcome[next(iter(self._welcome))]
+        self._welcome[here] = None
 
     def _require(self, limit: RateLimitItem, what: str, who: str, words: str) -> None:
         if not self._limiter.hit(limit, what, who):

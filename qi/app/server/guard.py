@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from qi import context
 from qi.app.server.admission import Admission
 from qi.app.server.doors import Doors
 from qi.app.server.pages import policy
@@ -25,6 +27,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 UNHURRIED = ("/events", "/uploads", "/media/", "/export/")
 """Streams: they are as long as they are."""
 API = "/api/"
+FAILED = "the server failed at this request"
 
 UNCOUNTED = ("/_app/immutable/", "/uploads/")
 """Files of the pages: a window asks for dozens of them when it opens, and browsers keep them; if they counted, a few
@@ -65,7 +68,11 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, began = str(scope["path"]), False
+        path, began, finished = str(scope["path"]), False, False
+        # The trace of whoever asks, or a new one.
+        given = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+        asks = context.from_headers({"traceparent": given.decode("latin-1")}, 0.0)
+        context.enter(context.Context(asks.trace))
         unhurried = path.startswith(UNHURRIED)
         left, whole = BODY_MOST_BYTES, False
 
@@ -81,7 +88,7 @@ class Guard:
             return message
 
         async def guarded_send(message: MutableMapping[str, Any]) -> None:
-            nonlocal began
+            nonlocal began, finished
             if message["type"] == "http.response.start":
                 began = True
                 headers = list(message.get("headers", []))
@@ -89,6 +96,8 @@ class Guard:
                 message["headers"] = [*headers, *(one for one in self._headers if one[0] not in own)]
                 if b"cache-control" not in own:
                     message["headers"].append((b"cache-control", b"no-store"))
+                message["headers"].append((b"x-trace", asks.trace.encode()))
+            finished = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
@@ -103,11 +112,12 @@ class Guard:
         except TimeoutError:
             if not began:
                 await _refuse(guarded_send, DeadlineExceeded("the request took too long"))
-        except Exception:
-            if began:
-                raise
+        except (Exception, SystemExit) as error:  # an addon's route may exit, which would end the loop
             log.exception("a request to %s failed", path)
-            await _refuse(guarded_send, QiError("the server failed at this request"))
+            if not began:
+                await _refuse(guarded_send, QiError(FAILED))
+            elif not finished:
+                raise ConnectionError(f"an answer to {path} broke off") from error
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -128,10 +138,14 @@ def _limit_s(path: str) -> float:
 async def _refuse(send: Send, error: QiError) -> None:
     body = json.dumps({"error": error.as_reply()}, default=str).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if isinstance(error, Busy):
-        headers.append((b"retry-after", str(max(1, int(error.data.get("retry_ms", 1000)) // 1000)).encode()))
+    headers += [(name.encode(), value.encode()) for name, value in come_again(error).items()]
     await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def come_again(error: QiError) -> dict[str, str]:
+    """The header that says when to, in whole seconds: whoever keeps to it is not refused once more."""
+    return {"retry-after": str(math.ceil(error.data.get("retry_ms", 1000) / 1000))} if isinstance(error, Busy) else {}
 
 
 def status_of(error: QiError) -> int:

@@ -42,6 +42,15 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def file_below(folder: Path, path: str) -> Path | None:
+    """The file that a request names below a folder, which is resolved; None where there is none, also not elsewhere."""
+    try:
+        file = (folder / path).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+    except (OSError, ValueError):  # too long, or with a null character: no file has such a name
+        return None
+
+
 class Pages:
     """One folder of files; every other address is the one page, which finds its way by itself."""
 
@@ -59,8 +68,8 @@ class Pages:
         index = self._index
         if not index:
             return HTMLResponse(NOT_BUILT, 503)
-        file = (self._folder / path.lstrip("/")).resolve()
-        if file.is_file() and file.is_relative_to(self._folder) and file.name != "index.html" and file.name[0] != ".":
+        file = file_below(self._folder, path.lstrip("/"))
+        if file and file.name != "index.html" and file.name[0] != ".":
             kept = "public, max-age=31536000, immutable" if "/immutable/" in path else "no-cache"
             return FileResponse(file, headers={"cache-control": kept})
         if Path(path).suffix:

@@ -19,6 +19,8 @@ from qi.home import OWNER_ONLY_FOLDER
 BATCH = re.compile(r"[a-z0-9]{8,40}")
 FILES_MOST = 10_000
 FILE_MOST_BYTES = 64 * 1024**3
+NAME_MOST_BYTES = 240
+"""Less than disks take: while it arrives the file is called `.NAME.part`."""
 KEEP_FREE_BYTES = 2 * 1024**3
 """A disk that is full of uploads would stop the log."""
 
@@ -51,7 +53,7 @@ def router(reach: Reach) -> APIRouter:
 
 def _is_name(name: str) -> bool:
     plain = name.isprintable() and "/" not in name and "\\" not in name and name[:1] != "."
-    return plain and 0 < len(name.encode()) <= 255
+    return plain and 0 < len(name.encode()) <= NAME_MOST_BYTES
 
 
 def _make_room(target: Path) -> None:

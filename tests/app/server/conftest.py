@@ -17,6 +17,7 @@ ADDONS = {
     "sheets/lib/sheets_words.py": 'GREETING = "good day"\n',
     "sheets/api/public.py": """
 from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 from qi.contracts.bundles import ListBundles
 from qi.web import ask
 from sheets_words import GREETING
@@ -26,6 +27,25 @@ router = APIRouter()
 @router.get("/greeting")
 async def greeting() -> str:
     return GREETING
+
+@router.get("/raises", include_in_schema=False)
+def raises() -> None:
+    raise RuntimeError("this addon is broken")
+
+@router.get("/exits", include_in_schema=False)
+def exits() -> None:
+    raise SystemExit(3)
+
+@router.get("/exits-at-once", include_in_schema=False)
+async def exits_at_once() -> None:
+    raise SystemExit(3)
+
+@router.get("/breaks", include_in_schema=False)
+async def breaks() -> StreamingResponse:
+    async def lines():
+        yield "a line"
+        raise SystemExit(3)
+    return StreamingResponse(lines())
 
 @router.get("/bundles")
 async def bundles(request: Request) -> int:

@@ -32,6 +32,20 @@ def test_routes_that_cannot_be_imported_are_reported_and_the_server_goes_on(serv
     assert httpx.get(f"{server.url}/readyz").json()["ready"] is True
 
 
+@pytest.mark.parametrize("path", ["raises", "exits", "exits-at-once"])
+def test_a_route_that_fails_is_answered_and_takes_neither_server_nor_connection_with_it(
+    server: RunningServer, path: str
+) -> None:
+    with httpx.Client(base_url=server.url) as http:
+        for _ in range(2):
+            failed = http.get(f"/addons/sheets/{path}")
+            assert (failed.status_code, failed.json()["error"]["message"]) == (500, "the server failed at this request")
+            assert "x-trace" in failed.headers
+            assert "content-security-policy" in failed.headers
+        assert http.get("/readyz").json()["ready"] is True
+    assert "this addon is broken" not in failed.text
+
+
 def test_pictures_of_versions_are_shown_to_whoever_may_see_them(server: RunningServer, frames: str) -> None:
     studio = server.studio
     shot = studio.given_project(members=("lin",))

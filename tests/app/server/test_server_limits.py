@@ -13,8 +13,16 @@ from qi.app.server import guard as guard_
 from qi.app.server.admission import Admission
 from qi.app.server.app import Application
 from qi.app.server.asking import ask
-from qi.app.server.doors import LOCKED_MOST_S, LOGINS_A_CLIENT, REQUESTS_A_CLIENT, REQUESTS_A_USER, Doors
-from qi.app.server.guard import Guard
+from qi.app.server.doors import (
+    FORGOTTEN_S,
+    FREE_FROM_EVERYWHERE,
+    LOCKED_MOST_S,
+    LOGINS_A_CLIENT,
+    REQUESTS_A_CLIENT,
+    REQUESTS_A_USER,
+    Doors,
+)
+from qi.app.server.guard import Guard, come_again
 from qi.contracts import import_all
 from qi.contracts.bundles import CheckBundle
 from qi.errors import Busy
@@ -50,20 +58,43 @@ def test_each_further_wrong_password_doubles_the_wait_and_a_right_one_ends_it(mo
     monkeypatch.setattr(doors_.time, "monotonic", lambda: now)
     doors, waits = Doors(), []
     for _ in range(16):
-        doors.require_open("eve")
-        doors.failed("Eve")
+        doors.require_open("eve", "10.0.0.1")
+        doors.failed("Eve", "10.0.0.1")
         try:
-            doors.require_open("eve")
+            doors.require_open("eve", "10.0.0.1")
             waits.append(0.0)
         except Busy as error:
             waits.append(error.data["retry_ms"] / 1000)
             now += waits[-1]
     assert waits[:8] == [0, 0, 0, 0, 2, 4, 8, 16]
     assert waits[-1] == LOCKED_MOST_S
-    doors.require_open("ada")
-    doors.failed("eve")
-    doors.succeeded("eve")
-    doors.require_open("eve")
+    doors.require_open("ada", "10.0.0.1")
+    doors.failed("eve", "10.0.0.1")
+    doors.require_open("eve", "10.0.0.2")
+    doors.succeeded("eve", "10.0.0.1")
+    doors.require_open("eve", "10.0.0.1")
+
+
+def test_who_guesses_from_many_addresses_is_stopped_and_locks_nobody_out_of_where_they_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(doors_.time, "monotonic", lambda: now)
+    doors = Doors()
+    doors.succeeded("ada", "10.0.0.1")
+    for number in range(FREE_FROM_EVERYWHERE + 20):
+        doors.failed("ada", f"10.9.0.{number}")
+    with pytest.raises(Busy):
+        doors.require_open("ada", "10.9.1.1")
+    doors.require_open("ada", "10.0.0.1")
+    now += FORGOTTEN_S + 1
+    doors.failed("ada", "10.9.0.1")
+    doors.require_open("ada", "10.9.1.1")
+
+
+def test_who_keeps_to_the_wait_that_was_told_is_not_refused_again() -> None:
+    assert come_again(Busy("wait", retry_ms=1997)) == {"retry-after": "2"}
+    assert come_again(Busy("wait", retry_ms=2000)) == {"retry-after": "2"}
 
 
 def asked(path: str, app: Any, pieces: list[bytes]) -> int:

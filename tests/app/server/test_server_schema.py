@@ -64,6 +64,18 @@ def test_nothing_that_the_description_allows_or_forbids_is_answered_with_a_fault
     assert [path for path, codes in answered.items() if 429 in codes and not path.startswith("/auth/")] == []
 
 
+def test_an_address_that_no_file_can_have_is_that_of_no_file(server: RunningServer) -> None:
+    http = server.person("lin").http
+    long = "x" * 300
+    for path in ("/%00.js", f"/{long}.js", "/media/addons/base/media/%00.js", f"/media/addons/base/media/{long}.js"):
+        answer = http.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, 404), path
+    for path in ("/%00", f"/{long}"):
+        assert "<html" in http.get(path).text  # a page's own address, which the page will not find
+    for name, code in (("n" * 240, 200), ("n" * 241, 400), ("%00", 400)):
+        assert http.put(f"/uploads/batch0001/{name}", content=b"pixels").status_code == code, name
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
