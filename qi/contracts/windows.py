@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from qi.limits import Name, Text, Token
+from qi.limits import Name, Span, Text, Token
 from qi.messages import STUDIO_ONLY, Done, Request, message
 
 WindowName = Annotated[str, Text(60, "^[a-z][a-z0-9_.]*$")]
 PagePath = Annotated[str, Text(1000, "^/([^/].*)?$")]
 """Of a page of the Command Center, with its query; another site has no place in a window that is logged in."""
+
+Width = Annotated[int, Span(200, 8000)]
+"""Pixels, as addons declare them; a toolkit dies of a window that no screen could show."""
+Height = Annotated[int, Span(150, 8000)]
 
 MAIN = "main"
 
@@ -38,8 +42,8 @@ class OpenWindow(Request[WindowInfo], topic="window.open", needs="read"):
     path: PagePath | None = None
     """Where it was, when not given."""
     title: Name = "Qi"
-    width: int = 1280
-    height: int = 800
+    width: Width = 1280
+    height: Height = 800
     desktop: Token = ""
     """Session; of several desktops of the caller the newest when empty."""
 
@@ -64,8 +68,8 @@ class ShowWindow(Request[WindowInfo], topic="desktop.window.show", needs=STUDIO_
     name: WindowName
     path: PagePath | None
     title: Name
-    width: int
-    height: int
+    width: Width
+    height: Height
 
 
 @message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 log = logging.getLogger("qi.desktop")
 
-SMALLEST = (640, 420)
+SMALLEST, LARGEST = (640, 420), (8000, 8000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class Places:
     def of(self, name: str, screens: list[Place]) -> Place | None:
         """Where the window was, if it can be seen there."""
         place = self._places.get(name)
-        if place is None or place.width < SMALLEST[0] or place.height < SMALLEST[1]:
+        if place is None or not (
+            SMALLEST[0] <= place.width <= LARGEST[0] and SMALLEST[1] <= place.height <= LARGEST[1]
+        ):
             return None
         return place if is_seen(place, screens) else None
 

@@ -14,7 +14,6 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Mapping
-from types import FrameType
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +24,7 @@ from qi.app.beside import reached
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.desktop.programs import Programs
+from qi.app.ending import Ending
 from qi.app.join import session
 from qi.app.launch import LaunchConfig
 from qi.contracts.windows import MAIN, OpenWindow
@@ -38,6 +38,8 @@ LOG_FILE = "desktop.jsonl"
 FIRST_LIMIT_S = 20.0
 """So long a desktop may take from its start to its first window, for another that is started meanwhile."""
 LOOK_EVERY_S = 0.2
+QUIT_LIMIT_S = 15.0
+"""So long the windows may take to close."""
 DEBUG_PORT = "QI_DESKTOP_DEBUG_PORT"
 """For tests only: whoever reaches this port of the loopback interface can do what the window's user can."""
 
@@ -121,6 +123,8 @@ class Sitting:
         self._programs = Programs(home.logs, reaches)
         self._quitting = False
         self._asking = threading.Lock()
+        self._limit = threading.Timer(QUIT_LIMIT_S, _give_up)
+        self._limit.daemon = True
 
         def link(page: str) -> str:
             # Of the server that runs now: each has a key of its own.
@@ -129,9 +133,14 @@ class Sitting:
         self._screen = Screen(backend, home.root / "desktop", participant.session, link, closing=self._closing)
 
     def run(self, path: str) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ended_from_outside)
-        self._screen.run(self._begun, path=path, debug_port=int(os.environ.get(DEBUG_PORT, "0")))
+        with Ending(signal.SIGTERM, signal.SIGINT) as ending:
+            # A handler in Python waits for the thread that shows, which a toolkit may never give back.
+            outside = threading.Thread(target=self._end_from_outside, args=(ending,), name="qi-quit", daemon=True)
+            outside.start()
+            self._screen.run(self._begun, path=path, debug_port=int(os.environ.get(DEBUG_PORT, "0")))
+            self._limit.cancel()
+            ending.now()
+            outside.join()
         self._tray.close()
 
     def quit(self, *, asks: bool = True) -> None:
@@ -143,6 +152,7 @@ class Sitting:
             if going_on and not self._screen.ask("Quit Qi?", question(going_on)):
                 return
             self._quitting = True
+        self._limit.start()
         self._screen.destroy_all()
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -181,5 +191,12 @@ class Sitting:
         threading.Thread(target=work, name="qi-close", daemon=True).start()
         return False
 
-    def _ended_from_outside(self, _: int, __: FrameType | None) -> None:
-        threading.Thread(target=lambda: self.quit(asks=False), name="qi-quit", daemon=True).start()
+    def _end_from_outside(self, ending: Ending) -> None:
+        ending.wait()
+        self.quit(asks=False)
+
+
+def _give_up() -> None:
+    """What was started for this desktop holds its pipe and goes with it."""
+    log.critical("the windows did not close within %.0f s", QUIT_LIMIT_S)
+    os._exit(1)

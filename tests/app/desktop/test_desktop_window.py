@@ -26,6 +26,7 @@ from qi.app.beside import USUAL_PORTS
 from qi.app.desktop.places import SMALLEST, Place, Places
 from qi.contracts.applications import Launch
 from qi.contracts.windows import CloseWindow, ListWindows, OpenWindow
+from qi.errors import Invalid
 from qi.home import Home
 from qi.testing.images import write_sequence
 from qi.testing.mesh import eventually
@@ -110,6 +111,10 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         opened = studio.bus.request(OpenWindow(name="second", path="/history", title="History"))
         assert opened.desktop == about["desktop"]
         assert {one.name for one in studio.bus.request(ListWindows()).windows} == {"main", "second"}
+        studio.bus.request(CloseWindow(name="second"))
+        with pytest.raises(Invalid, match="width"):
+            studio.bus.request(OpenWindow(name="second", width=100_000))
+        studio.bus.request(OpenWindow(name="second", width=8000, height=8000))
         studio.bus.request(CloseWindow(name="second"))
         assert [one.name for one in studio.bus.request(ListWindows()).windows] == ["main"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -15,9 +17,11 @@ from painting import EASEL
 
 from events.ids import new_id
 from qi.app.desktop.backend import Backend
+from qi.app.desktop.leaving import what_goes_on
 from qi.checked import Checked
 from qi.contracts.applications import StartProgram
 from qi.contracts.publish import CancelPublish
+from qi.errors import DeadlineExceeded
 from qi.session.participant import Participant
 from qi.testing.mesh import eventually
 from qi.testing.processes import children
@@ -86,6 +90,7 @@ def test_quitting_names_running_publishes_and_what_was_started_and_somebody_deci
             assert f"• {named}" in question
         assert screen.gone == 0  # somebody said no
         sitting.quit()
+        sitting._limit.cancel()  # no window here takes its time
         assert (len(screen.asked), screen.gone) == (2, 1)
         sitting.quit()
         assert (len(screen.asked), screen.gone) == (2, 1)
@@ -104,12 +109,55 @@ def test_quitting_names_running_publishes_and_what_was_started_and_somebody_deci
         last = Sitting(studio.home, desktop, Backend("qt"), {})
         last._screen = cast(Any, quiet)
         last.quit()
+        last._limit.cancel()
         assert (quiet.asked, quiet.gone) == ([], 1)
     finally:
         for one in started():
             one.kill()
         desktop.leave()
         child.leave()
+
+
+def test_of_a_studio_that_does_not_answer_nobody_knows_what_goes_on() -> None:
+    class Silent:
+        def request(self, *_: object, **__: object) -> None:
+            raise DeadlineExceeded("no answer in time")
+
+    (said,) = what_goes_on(cast(Any, Silent()), "a session")
+    assert "the studio does not answer" in said
+
+
+STUCK = """
+    import sys, threading, time
+    from pathlib import Path
+    from types import SimpleNamespace
+    from qi.app.desktop import run
+    from qi.app.desktop.backend import Backend
+    from qi.home import Home
+
+    class Stuck:
+        def run(self, begun, **_):
+            print("shown", flush=True)
+            while True:
+                time.sleep(60)
+
+        def destroy_all(self):
+            threading.Event().wait()
+
+    run.QUIT_LIMIT_S = 0.3
+    sitting = run.Sitting(Home(Path(sys.argv[1])), SimpleNamespace(session="one", bus=None), Backend("qt"), {})
+    sitting._screen = Stuck()
+    sitting.run("/")
+"""
+
+
+def test_a_toolkit_that_does_not_give_its_windows_back_does_not_keep_the_desktop_alive(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(STUCK), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "shown\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 1
 
 
 def started() -> list[psutil.Process]:

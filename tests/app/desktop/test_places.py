@@ -23,6 +23,12 @@ def test_a_place_whose_screen_is_gone_or_that_is_too_small_is_none(tmp_path: Pat
     assert [places.of(name, SCREENS) for name in ("above", "speck", "never")] == [None, None, None]
 
 
+def test_a_place_larger_than_any_screen_is_none(tmp_path: Path) -> None:
+    places = Places(tmp_path / "windows.json")
+    places.keep("main", Place(0, 0, 100_000, 600))
+    assert places.of("main", [Place(0, 0, 100_000, 600)]) is None
+
+
 def test_a_damaged_file_costs_the_places_and_nothing_else(tmp_path: Path) -> None:
     for damaged in ("{not json", '["list"]', '{"main": {"x": "a"}}', '{"main": 3}'):
         (tmp_path / "windows.json").write_text(damaged, "utf-8")
