@@ -13,8 +13,10 @@ from types import ModuleType
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi import Request as HttpRequest
+from fastapi.routing import APIRoute
 
 from qi.addon import use_lib
+from qi.app.server.description import PERHAPS
 from qi.app.server.reach import Reach
 from qi.contracts.hosting import AddonRun
 from qi.importing import import_file
@@ -48,6 +50,10 @@ def _mounted(app: FastAPI, run: AddonRun, path: Path, guard: object) -> str:
         routes = getattr(module, "router", None)
         if not isinstance(routes, APIRouter):
             return f"{path.name} defines no `router = APIRouter()`"
+        if path.stem == "public":
+            for one in routes.routes:
+                if isinstance(one, APIRoute):
+                    one.openapi_extra = {"security": PERHAPS, **(one.openapi_extra or {})}
         app.include_router(
             routes, prefix=f"/addons/{run.name}", dependencies=[guard], tags=[f"addon {run.name}"]  # type: ignore[list-item]
         )

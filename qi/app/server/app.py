@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Sequence
 
-from fastapi import FastAPI
 from fastapi import Request as HttpRequest
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from qi.app.server import addon_files, addon_routes, auth, export, media, settings_routes, stream, topics, uploads
 from qi.app.server.admission import Admission
+from qi.app.server.description import Described
 from qi.app.server.guard import (
     FAILED,
     Guard,
@@ -53,7 +53,7 @@ class Application:
         self._doors = reach.logins.doors
         self._sockets = 0
         self._pages = pages = Pages()
-        self.fastapi = FastAPI(title="Qi", version=studio["version"], docs_url=None, redoc_url=None)
+        self.fastapi = Described(studio["version"])
         self._errors()
         self.fastapi.add_api_websocket_route("/ws", self._socket)
         self.fastapi.get("/healthz", tags=["health"])(_alive)

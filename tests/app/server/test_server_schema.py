@@ -64,6 +64,22 @@ def test_nothing_that_the_description_allows_or_forbids_is_answered_with_a_fault
     assert [path for path, codes in answered.items() if 429 in codes and not path.startswith("/auth/")] == []
 
 
+def test_the_description_says_what_needs_a_token_and_how_an_error_looks(server: RunningServer) -> None:
+    described = server.person("lin").http.get("/openapi.json").json()
+    assert described["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert described["security"] == [{"token": []}]
+    paths = described["paths"]
+    assert "security" not in paths["/settings"]["get"]
+    assert paths["/auth/login"]["post"]["security"] == paths["/readyz"]["get"]["security"] == []
+    assert paths["/addons/sheets/greeting"]["get"]["security"] == [{}, {"token": []}]
+    assert "security" not in paths["/addons/sheets/projects"]["post"]
+    error = {"$ref": "#/components/schemas/Refused"}
+    for path in paths.values():
+        for operation in path.values():
+            assert "422" not in operation["responses"]
+            assert operation["responses"]["default"]["content"]["application/json"]["schema"] == error
+
+
 def test_an_address_that_no_file_can_have_is_that_of_no_file(server: RunningServer) -> None:
     http = server.person("lin").http
     long = "x" * 300
