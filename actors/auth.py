@@ -12,6 +12,8 @@ from pathlib import Path
 
 from events import users
 from events.ids import new_id
+from events.names import fold_name
+from events.settings import user_key
 from qi.actor import Actor, handles
 from qi.bus import Bus
 from qi.contracts.auth import (
@@ -73,7 +75,7 @@ class Auth(Actor):
         if users.find_user(self._ledger.known, verified.user) is None:
             raise Unauthenticated("user name or password is wrong")
         bound = self.request(BindSession(id=self.caller.session, user=verified.user))
-        self._tries.pop(message.user, None)
+        self._tries.pop(fold_name(message.user), None)
         return LoggedIn(session=bound.session, token=bound.token)
 
     @handles(Logout)
@@ -123,11 +125,12 @@ class Auth(Actor):
         user = users.find_user(self._ledger.known, name)
         assert user is not None
         roles = tuple(sorted(user.roles))
-        return UserInfo(name=user.name, roles=roles, permissions=tuple(sorted(users.permissions(roles))))
+        allowed = tuple(sorted(users.permissions(roles)))
+        return UserInfo(name=user.name, roles=roles, permissions=allowed, key=user_key(user.name))
 
     def _slow_down(self, user: str) -> None:
         """Guessing is made slow, per name; a right password forgives what went before."""
-        tries, moment = self._tries[user], time.monotonic()
+        tries, moment = self._tries[fold_name(user)], time.monotonic()
         if len(self._tries) > 10_000:
             self._tries.clear()
         if len(tries) == TRIES_MOST and moment - tries[0] < TRIES_WINDOW_S:

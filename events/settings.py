@@ -138,9 +138,13 @@ def settings_stream(scope: str, target: str) -> StreamName:
     return stream_name("settings", f"{scope}_{target}")
 
 
-def user_stream(user: str) -> StreamName:
+def user_key(user: str) -> str:
     """A user's name may hold any character, a stream's not."""
-    return settings_stream("user", sha256(fold_name(user).encode()).hexdigest()[:32])
+    return sha256(fold_name(user).encode()).hexdigest()[:32]
+
+
+def user_stream(user: str) -> StreamName:
+    return settings_stream("user", user_key(user))
 
 
 def decide(view: View, command: PatchSettings) -> list[Change]:

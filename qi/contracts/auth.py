@@ -46,6 +46,8 @@ class UserInfo:
     name: str
     roles: tuple[str, ...]
     permissions: tuple[str, ...]
+    key: str
+    """Stands for the name where a stream has it, which may not hold any character: `settings-user_KEY`."""
 
 
 @message

@@ -20,7 +20,7 @@ class SettingChange:
     scope: str
     """`bundle`, `project`, `project file` or `user`."""
     target: str
-    """Id of the bundle or project; token of the user."""
+    """Id of the bundle or project; key of the user."""
     path: str
     """Dotted, beginning with the addon's name."""
     was_set: bool

@@ -66,6 +66,32 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     second.get_by_label("Find a setting").fill("review qual")
     expect(second.locator("[data-setting]")).to_have_count(1)
 
+    # What is not saved yet is there again, whatever was looked at meanwhile, and says so from outside.
+    field, addons = first.locator(f"{CRF} input"), first.get_by_role("navigation", name="Addons")
+    field.fill("99")
+    first.get_by_role("button", name="1 not valid").click()
+    expect(field).to_be_focused()
+    field.fill("21")
+    first.get_by_role("radio", name="Mine").click()
+    expect(field).not_to_have_value("21")
+    first.get_by_role("navigation", name="Pages").get_by_role("link", name="Bundles").click()
+    first.get_by_role("navigation", name="Pages").get_by_role("link", name="Settings").click()
+    addons.get_by_role("button", name="media changed").click()
+    first.get_by_role("radio", name="Project changed").click()
+    expect(field).to_have_value("21")
+    first.get_by_role("button", name="Discard").click()
+    expect(addons).not_to_contain_text("changed")
+
+    # As it was then is explained by the layers of then.
+    (change,) = [one for one in studio.events(type="settings.changed") if one.data["new"] == 20]
+    then = window("root").go(f"{path}&at={change.position}")
+    then.get_by_role("button", name="Where media.review_crf comes from").click()
+    layers = then.get_by_role("dialog").get_by_role("listitem")
+    expect(layers.filter(has_text="project")).to_contain_text(re.compile("20.*root"))
+    then.keyboard.press("Escape")
+    then.get_by_role("button", name="Now").click()
+    expect(then.locator(f"{CRF} input")).to_have_value("30")
+
 
 def test_items_of_lists_and_maps_are_added_renamed_moved_and_taken_away_by_keyboard(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot

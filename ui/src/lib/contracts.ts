@@ -1569,6 +1569,7 @@ export interface UserInfo {
 	name: string;
 	roles: string[];
 	permissions: string[];
+	key: string;
 }
 
 export interface UserList {

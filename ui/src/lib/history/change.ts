@@ -101,7 +101,7 @@ export function subjectOf(event: LogEvent, named: Named): string {
 	if (category !== 'settings') return named(token) ?? '';
 	const [scope, id = ''] = token.split('_');
 	const project = named(id) ?? 'a project';
-	return { project, file: `${project}'s file`, user: 'a user' }[scope as string] ?? '';
+	return { project, file: `${project}'s file`, user: named(id) ?? 'a user' }[scope as string] ?? '';
 }
 
 /** A line of two texts; what both have is left out but for the lines next to what differs. */

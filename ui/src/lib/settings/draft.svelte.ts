@@ -1,6 +1,7 @@
 import type { Json } from '#lib/contracts.ts';
 import { qi, type QiError } from '#lib/qi/client.svelte.ts';
 import { commandId } from '#lib/qi/live.svelte.ts';
+import { SvelteMap } from 'svelte/reactivity';
 
 /** A value to set; undefined gives the path back to the layers below. */
 export type Wish = Json | undefined;
@@ -43,6 +44,11 @@ export class Draft {
 		let cell = this.#cells.get(path);
 		if (!cell) this.#cells.set(path, (cell = new Cell()));
 		return cell;
+	}
+
+	/** The first path that cannot be saved; empty when all can. */
+	get faulty(): string {
+		return this.paths.find((path) => this.at(path).fault) ?? '';
 	}
 
 	get paths(): string[] {
@@ -113,6 +119,27 @@ export class Draft {
 		this.clear();
 	}
 }
+
+const drafts = new SvelteMap<string, Draft>();
+const keyOf = (...parts: string[]) => JSON.stringify([qi.user.name, ...parts]);
+
+/** What was changed of an addon in one scope and not saved yet: kept while the window is open, wherever one goes. */
+export function draftOf(addon: string, { scope, target }: Where): Draft {
+	const key = keyOf(addon, scope, target);
+	let draft = drafts.get(key);
+	if (!draft) drafts.set(key, (draft = new Draft()));
+	return draft;
+}
+
+/** Whether something of an addon is not saved yet, in this scope or in any. */
+export function unsaved(addon: string, scope = ''): boolean {
+	const begin = keyOf(addon, ...(scope ? [scope] : [])).slice(0, -1);
+	return [...drafts].some(([key, draft]) => key.startsWith(`${begin},`) && draft.size > 0);
+}
+
+addEventListener('beforeunload', (event) => {
+	if ([...drafts.values()].some((draft) => draft.size > 0)) event.preventDefault();
+});
 
 /** What a conflict tells of: the path, both values, and who says so. */
 export interface Clash {
