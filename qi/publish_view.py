@@ -11,7 +11,7 @@ import msgspec
 from events.blobs import Blobs
 from events.decider import Known
 from events.publish_state import Publish
-from events.publish_steps import STATES, has_reached
+from events.publish_steps import STATES, has_reached, states
 from events.publishes import publish_stream
 from events.record import Digest, Event, Version
 from events.store import EventReader
@@ -115,10 +115,13 @@ def _error(state: Publish) -> PublishError | None:
 def steps_of(events: Iterable[Event]) -> list[StepInfo]:
     """Every step of a publish, in order, read from its stream."""
     steps: dict[str, StepInfo] = {}
-    towards = STATES[1]
+    way = STATES
+    towards = way[1]
     for event in events:
         data, kind = event.data, event.type
-        if kind == "publish.steps_recorded":
+        if kind == "publish.requested":
+            way = states(str(data["mode"]))
+        elif kind == "publish.steps_recorded":
             for step in data["steps"]:
                 steps[f"{event.position}:{step['key']}"] = _step(step, towards)
         elif kind == "publish.step_started":
@@ -131,10 +134,10 @@ def steps_of(events: Iterable[Event]) -> list[StepInfo]:
             steps[data["step"]] = StepInfo(
                 plugin=begun.plugin, instance=begun.instance, state=towards, outcome="unknown", duration_ms=0.0
             )
-        elif (reached := kind.removeprefix("publish.")) in STATES[:-1]:
-            towards = STATES[STATES.index(reached) + 1]
+        elif (reached := kind.removeprefix("publish.")) in way[:-1]:
+            towards = way[way.index(reached) + 1]
         elif kind == "publish.resumed":
-            towards = STATES[STATES.index(data["from_state"]) + 1]
+            towards = way[way.index(data["from_state"]) + 1]
     return list(steps.values())
 
 

@@ -2,7 +2,7 @@ import type { Notice } from './contracts';
 import { qi } from './qi/client.svelte';
 import { toasts } from './toasts.svelte';
 
-const LEVELS: Record<string, 'ok' | 'failed' | 'running'> = { success: 'ok', info: 'running', warning: 'failed', error: 'failed' };
+export const LEVELS: Record<string, 'ok' | 'failed' | 'blocked' | 'info'> = { success: 'ok', info: 'info', warning: 'blocked', error: 'failed' };
 
 /** What addons and services had to say to this person; read or not, the newest first. */
 class Notices {
@@ -18,7 +18,7 @@ class Notices {
 		void this.refresh();
 		return qi.feed(`qi.session.${session}.notice`, ({ data }) => {
 			const one = data as unknown as Notice;
-			toasts.show(LEVELS[one.level] ?? 'running', one.text, one.source);
+			toasts.show(LEVELS[one.level] ?? 'info', one.text, one.source);
 			void this.refresh();
 		});
 	}

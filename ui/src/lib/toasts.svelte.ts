@@ -2,7 +2,8 @@ import { asQiError } from './qi/client.svelte';
 
 export interface Toast {
 	id: number;
-	level: 'ok' | 'failed' | 'running';
+	/** A state's look, or `info`, which is none. */
+	level: 'ok' | 'failed' | 'running' | 'blocked' | 'info';
 	text: string;
 	detail: string;
 	href?: string;
