@@ -119,6 +119,9 @@ def test_dropped_frames_are_published_and_their_history_is_read(
     run.get_by_role("button", name="Hold the frame before each gap").click()
     expect(run.locator("header")).to_contain_text("succeeded", timeout=60_000)
     expect(run).to_contain_text("ValidateFrameRange.repair")
+    # What failed before the repair is told from what counts.
+    before = run.get_by_role("listitem").filter(has=page.get_by_title("It was done again below: that counts"))
+    expect(before.filter(has_text="ValidateFrameRange · plate").locator("[data-state=stale]")).to_have_text("failed")
     expect(run).to_contain_text("asked for by root")
     run.get_by_role("button", name="Log of ValidateFrameRange.repair").click()
     expect(run).to_contain_text("INFO plate: the frame before each was held for 1002")

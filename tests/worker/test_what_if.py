@@ -126,6 +126,7 @@ def test_a_trial_integrates_nothing_takes_no_number_and_makes_nothing_good(
     trial, _ = tried(studio, first.publish)
     info = studio.shown(trial)
     assert (info.state, info.version, info.path, info.files) == ("succeeded", None, None, 0)
+    assert list(dict.fromkeys(step.state for step in info.steps)) == ["collected", "validated", "extracted"]
     product = Path(str(first.path)).parent
     assert [entry.name for entry in product.iterdir()] == ["v001"]
     assert studio.finished(studio.publish(shot, [frames])).version == 2
