@@ -56,6 +56,9 @@ class Slots {
 	windows = $state.raw<AddonWindow[]>([]);
 	commands = $state.raw<AddonCommand[]>([]);
 	applications = $state.raw<Application[]>([]);
+	#told = () => {};
+	/** Settled when the studio has told of its addons for the first time. */
+	readonly known = new Promise<void>((told) => (this.#told = told));
 
 	async refresh() {
 		const told = await qi.request('addon.status', {});
@@ -74,6 +77,7 @@ class Slots {
 		this.applications = enabled.flatMap((addon) =>
 			addon.applications.map((said) => ({ addon: addon.name, name: String(said.name), title: String(said.title) }))
 		);
+		this.#told();
 	}
 
 	of(slot: SlotName) {
