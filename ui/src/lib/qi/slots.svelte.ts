@@ -88,9 +88,10 @@ class Slots {
 export const slots = new Slots();
 const loading = new Map<string, Promise<unknown>>();
 
-/** Define the element; one script is loaded once. */
-export async function define(one: Contribution) {
-	if (customElements.get(one.element)) return;
+/** Define the element, and answer its class; one script is loaded once. */
+export async function define(one: Contribution): Promise<CustomElementConstructor> {
+	const known = customElements.get(one.element);
+	if (known) return known;
 	let script = loading.get(one.script);
 	if (!script) loading.set(one.script, (script = OWN_SCRIPTS[one.script]?.() ?? import(/* @vite-ignore */ one.script)));
 	try {
@@ -99,5 +100,7 @@ export async function define(one: Contribution) {
 		loading.delete(one.script);
 		throw error;
 	}
-	if (!customElements.get(one.element)) throw new Error(`${one.script} does not define <${one.element}>`);
+	const made = customElements.get(one.element);
+	if (!made) throw new Error(`${one.script} does not define <${one.element}>`);
+	return made;
 }
