@@ -189,7 +189,7 @@ def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
 
 @needs_qt
 @needs_screen
-def test_an_addons_command_chosen_in_the_tray_runs_once_whether_the_page_is_there_hidden_or_still_to_come(
+def test_an_addons_command_chosen_in_the_tray_runs_once_whether_the_window_is_shown_or_hidden(
     studio: RunningStudio, addons: Path, tmp_path: Path
 ) -> None:
     def mixed() -> int:
