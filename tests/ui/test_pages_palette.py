@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocket, expect
 
 from qi.testing.studio import RunningStudio, Shot
 
@@ -94,3 +94,39 @@ def test_the_palette_runs_an_addons_command_and_opens_its_window(window: Callabl
     dialog.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="read_off of panels", exact=True).click()
     expect(page.get_by_role("table", name="Jobs")).to_contain_text('"rises": 8')
+
+
+CHOSEN = """() => {
+    (window.qiChosen ??= []).push({ addon: "panels", topic: "panels.tap", title: "Tap the barometer" });
+    window.dispatchEvent(new CustomEvent("qi:run"));
+}"""
+"""What the desktop's window does when a command is chosen in the tray."""
+
+
+def test_no_address_runs_a_command_and_one_that_was_chosen_in_the_tray_runs_once(window: Callable[..., Any]) -> None:
+    one = window("root")
+    asked: list[str] = []
+
+    def hear(wire: WebSocket) -> None:
+        wire.on("framesent", lambda frame: asked.append(str(frame)) if "panels.tap" in str(frame) else None)
+
+    one.page.on("websocket", hear)
+    page = one.go("/?run=panels.tap")
+    told = page.get_by_text("It rises, root")
+    page.evaluate("window.dispatchEvent(new CustomEvent('qi:go', { detail: '/publishes?run=panels.tap' }))")
+    page.wait_for_url("**/publishes?run=panels.tap")
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill("barometer")
+    expect(page.get_by_role("option", name=re.compile("Tap the barometer"))).to_be_visible()  # the page knows of it
+    page.keyboard.press("Escape")
+    assert asked == []
+    page.evaluate(CHOSEN)
+    expect(told).to_be_visible()
+    assert len(asked) == 1
+
+    # Chosen before the page is there.
+    page.add_init_script(f"({CHOSEN})()")
+    page.goto(one.url + "/history")
+    expect(told).to_be_visible()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    assert len(asked) == 2

@@ -22,6 +22,7 @@ from qi import context
 from qi.app import front, logs
 from qi.app.beside import reached
 from qi.app.desktop.backend import Backend, choose
+from qi.app.desktop.command import Command
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.desktop.programs import Programs
 from qi.app.ending import Ending
@@ -167,7 +168,7 @@ class Sitting:
         Desktop.start(bus, screen=self._screen, programs=self._programs)
         self._tray = tray_for(self._backend, self._toggle)
         if self._tray.there:
-            TrayMenu.start(bus, tray=self._tray, show=self._show, leave=self.quit)
+            TrayMenu.start(bus, tray=self._tray, show=self._show, run=self._run_command, leave=self.quit)
         log.info("windows by %s, %s", self._backend.toolkit, "with a tray" if self._tray.there else "without a tray")
 
     def _goes_on(self) -> list[str]:
@@ -175,6 +176,10 @@ class Sitting:
 
     def _show(self, path: str | None = None) -> None:
         self._screen.open(MAIN, path, "Qi", 1280, 800)
+
+    def _run_command(self, command: Command) -> None:
+        self._show()
+        self._screen.run_command(MAIN, command)
 
     def _toggle(self) -> None:
         """A click on the icon hides the main window, or brings it back."""

@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -22,15 +22,17 @@ import webview
 
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.bridge import Bridge
+from qi.app.desktop.command import Command
 from qi.app.desktop.places import SMALLEST, Place, Places, is_seen
 from qi.contracts.windows import MAIN, WindowInfo
-from qi.errors import NotFound
+from qi.errors import NotFound, Unavailable
 
 log = logging.getLogger("qi.desktop")
 
 BACKGROUND = "#16181d"
 """Of a window before its page is there: the dark one's own, so that nothing flashes."""
 QT_PROFILE = "qi"
+LOAD_LIMIT_S = 20.0
 
 
 @dataclass(slots=True)
@@ -98,6 +100,15 @@ class Screen:
             shown.window.show()
             shown.visible = True
             return self._told(name, shown)
+
+    def run_command(self, name: str, command: Command) -> None:
+        """Have a window's page run it, once. Raises :class:`NotFound`, :class:`Unavailable`."""
+        window = self._found(name).window
+        # What is left at a window before its page is there would go with the empty one it begins with.
+        if not window.events.loaded.wait(LOAD_LIMIT_S):
+            raise Unavailable("the window has not come to show its page", remedy="Choose it again when it has.")
+        chosen = json.dumps(asdict(command))
+        window.run_js(f"(window.qiChosen ??= []).push({chosen}); window.dispatchEvent(new CustomEvent('qi:run'))")
 
     def hide(self, name: str) -> None:
         shown = self._found(name)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from events.record import now
 from qi.actor import every, listens
+from qi.app.desktop.command import Command
 from qi.app.desktop.tray import Item, Tray
 from qi.bus import Bus
 from qi.contracts.applications import Launch, LaunchInfo, RecentLaunches
@@ -33,11 +34,20 @@ class TrayMenu(SessionActor):
     requests = (ListPublishes, GetAddons, ListSessions, RecentLaunches, Launch)
 
     def __init__(
-        self, bus: Bus, *, tray: Tray, show: Callable[[str | None], None], leave: Callable[[], None]
+        self,
+        bus: Bus,
+        *,
+        tray: Tray,
+        show: Callable[[str | None], None],
+        run: Callable[[Command], None],
+        leave: Callable[[], None],
     ) -> None:
+        """`show` brings the main window to the front, at a page where one is given; `run` does that too, and has its
+        page run a command."""
         super().__init__(bus)
         self._tray = tray
         self._show = show
+        self._run_in_page = run
         self._quit = leave
 
     def setup(self) -> None:
@@ -83,13 +93,14 @@ class TrayMenu(SessionActor):
         return [one for one in found if one.finished_at > now() - FAILED_SHOWN_US]
 
     def _offers(self) -> list[Item]:
-        """Commands of addons that ask for a place in the tray: each opens the palette at it."""
+        """Commands of addons that ask for a place in the tray: the page runs each, as from its palette."""
         return [
-            Item(str(command["title"]), lambda topic=command["topic"]: self._show(f"/?run={topic}"))  # type: ignore[misc]
+            Item(one.title, lambda one=one: self._choose(one))  # type: ignore[misc]
             for run in self.request(GetAddons()).addons
             if run.status == "enabled"
-            for command in run.commands
-            if command.get("tray")
+            for told in run.commands
+            if told.get("tray")
+            for one in [Command(run.name, str(told["topic"]), str(told["title"]))]
         ]
 
     def _recent(self) -> list[Item]:
@@ -108,6 +119,14 @@ class TrayMenu(SessionActor):
         except QiError as error:
             log.warning("%s was not launched: %s", one.title, error.message)
             self._tray.tell(f"{one.title} was not launched", error.message)
+
+    def _choose(self, one: Command) -> None:
+        """A thread of the tray's."""
+        try:
+            self._run_in_page(one)
+        except QiError as error:
+            log.warning("%s was not run: %s", one.title, error.message)
+            self._tray.tell(f"{one.title} was not run", error.message)
 
     def _me(self) -> str:
         sessions = self.request(ListSessions()).sessions

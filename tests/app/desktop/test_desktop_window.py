@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from painting import EASEL
+from painting import EASEL, MIXED
 from playwright.sync_api import Playwright
 from tray_host import display, tray_host
 
@@ -190,6 +190,32 @@ def test_the_tray_hides_and_brings_back_the_window_counts_what_failed_and_quits(
 
             icon.choose("Quit")
             assert process.wait(LIMIT_S) == 0
+
+
+@needs_qt
+@needs_screen
+def test_an_addons_command_chosen_in_the_tray_runs_once_whether_the_window_is_shown_or_hidden(
+    studio: RunningStudio, addons: Path, tmp_path: Path
+) -> None:
+    def mixed() -> int:
+        done = addons / MIXED
+        return len(done.read_text("utf-8").splitlines()) if done.is_file() else 0
+
+    with tray_host(tmp_path) as host, display() as screen:
+        place = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": screen, "DBUS_SESSION_BUS_ADDRESS": host.address}
+        with desktop(studio.home.root, tmp_path / "log", **place) as (process, _):
+            icon = host.icon()
+            eventually(lambda: "Mix a colour" in icon.menu(), LIMIT_S, "the addon's entry")
+            icon.choose("Mix a colour")
+            eventually(mixed, LIMIT_S, "a colour")
+            studio.bus.request(CloseWindow(name="main"))
+            eventually(lambda: not is_shown(studio), LIMIT_S, "a hidden window")
+            icon.choose("Mix a colour")
+            eventually(lambda: is_shown(studio), LIMIT_S, "the window again")
+            eventually(lambda: mixed() > 1, LIMIT_S, "another colour")
+            icon.choose("Quit")
+            assert process.wait(LIMIT_S) == 0
+    assert mixed() == 2
 
 
 @needs_qt

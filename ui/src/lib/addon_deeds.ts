@@ -1,8 +1,16 @@
 import { qi } from './qi/client.svelte';
-import type { AddonCommand, AddonWindow } from './qi/slots.svelte';
+import { slots, type AddonCommand, type AddonWindow } from './qi/slots.svelte';
 import { act, toasts } from './toasts.svelte';
 
 const LONGEST_MS = 60_000;
+
+declare global {
+	interface Window {
+		/** Commands that were chosen in the tray: the desktop leaves them here and says `qi:run`, which a page that is
+		 * still to come does not hear. An address runs nothing: any site could send somebody there. */
+		qiChosen?: AddonCommand[];
+	}
+}
 
 /** Ask an addon what one of its commands stands for, and say what it answers. */
 export async function run(one: AddonCommand) {
@@ -10,6 +18,12 @@ export async function run(one: AddonCommand) {
 	const told = await act(one.title, () => qi.ask(one.topic, {}, { addon: one.addon, timeoutMs: LONGEST_MS }));
 	const text = (told as { text?: unknown } | undefined)?.text;
 	if (typeof text === 'string') toasts.show('ok', text, one.title);
+}
+
+/** Each command that was chosen in the tray, once, as soon as this window is in. */
+export async function runChosen() {
+	await slots.known;
+	for (const one of window.qiChosen?.splice(0) ?? []) void run(one);
 }
 
 /** Show a window of an addon: one of the desktop's own where there is a desktop, else one of the browser. */

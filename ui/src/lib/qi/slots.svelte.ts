@@ -56,6 +56,9 @@ class Slots {
 	windows = $state.raw<AddonWindow[]>([]);
 	commands = $state.raw<AddonCommand[]>([]);
 	applications = $state.raw<Application[]>([]);
+	#told = () => {};
+	/** Settled when the studio has told of its addons for the first time. */
+	readonly known = new Promise<void>((told) => (this.#told = told));
 
 	async refresh() {
 		const told = await qi.request('addon.status', {});
@@ -74,6 +77,7 @@ class Slots {
 		this.applications = enabled.flatMap((addon) =>
 			addon.applications.map((said) => ({ addon: addon.name, name: String(said.name), title: String(said.title) }))
 		);
+		this.#told();
 	}
 
 	of(slot: SlotName) {
@@ -84,9 +88,10 @@ class Slots {
 export const slots = new Slots();
 const loading = new Map<string, Promise<unknown>>();
 
-/** Define the element; one script is loaded once. */
-export async function define(one: Contribution) {
-	if (customElements.get(one.element)) return;
+/** Define the element, and answer its class; one script is loaded once. */
+export async function define(one: Contribution): Promise<CustomElementConstructor> {
+	const known = customElements.get(one.element);
+	if (known) return known;
 	let script = loading.get(one.script);
 	if (!script) loading.set(one.script, (script = OWN_SCRIPTS[one.script]?.() ?? import(/* @vite-ignore */ one.script)));
 	try {
@@ -95,5 +100,7 @@ export async function define(one: Contribution) {
 		loading.delete(one.script);
 		throw error;
 	}
-	if (!customElements.get(one.element)) throw new Error(`${one.script} does not define <${one.element}>`);
+	const made = customElements.get(one.element);
+	if (!made) throw new Error(`${one.script} does not define <${one.element}>`);
+	return made;
 }

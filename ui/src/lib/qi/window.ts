@@ -18,7 +18,16 @@ export interface WindowQi {
 
 export function giveWindow() {
 	const given: WindowQi = {
-		request: (topic, data = {}, how = {}) => qi.ask(topic, data, how),
+		request: async (topic, data = {}, how = {}) => {
+			const asked = new Error();
+			try {
+				return await qi.ask(topic, data, how);
+			} catch (error) {
+				// An error is made when its answer comes: by whom it was asked, nobody could tell from it.
+				if (error instanceof Error) error.stack = `${error.stack}\n${asked.stack}`;
+				throw error;
+			}
+		},
 		subscribe: (subjects, fact, after) => qi.facts(subjects, fact, after),
 		feed: (subject, take) => qi.feed(subject, take),
 		get context() {
