@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from events.ids import new_id
+from qi.contracts.bundles import CreateBundle
 from qi.testing.images import write_sequence
 from qi.testing.studio import RunningStudio, Shot
 
@@ -177,3 +179,30 @@ def test_what_fails_later_is_said_in_every_frame_of_the_script_and_takes_none_of
     expect(slots.first.get_by_role("alert")).to_contain_text(said)
     expect(slots.first.get_by_role("button", name="Press")).to_be_visible()
     expect(page.locator("panels-weather")).to_have_text("fair")
+
+
+def test_an_element_goes_on_when_something_else_of_the_addons_changes(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    one = window("root")
+    with one.page.expect_websocket() as opened:
+        page = one.go("/pages/panels/panels-dailies")
+    shown = page.locator("panels-dailies")
+    shown.evaluate("(element) => (element.dataset.typed = 'half a word')")
+    with opened.value.expect_event("framesent", lambda frame: "addon.status" in str(frame)):
+        studio.bus.request(CreateBundle(name=f"beside_{new_id()[-8:]}", dev=True, command=new_id()))
+    with opened.value.expect_event("framereceived", lambda frame: "panels-dailies" in str(frame)):
+        pass
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(shown).to_have_attribute("data-typed", "half a word")
+
+
+def test_a_file_that_is_dropped_beside_where_files_go_is_not_opened(window: Callable[..., Any]) -> None:
+    page = window("root").go("/publish")
+    kept = """() => {
+        const dropped = new DataTransfer();
+        dropped.items.add(new File(["pixels"], "a.exr"));
+        return ["dragover", "drop"].map((kind) => !document.body.dispatchEvent(
+            new DragEvent(kind, { dataTransfer: dropped, bubbles: true, cancelable: true })));
+    }"""
+    assert page.evaluate(kept) == [True, True]

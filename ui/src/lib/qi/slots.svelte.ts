@@ -64,7 +64,10 @@ class Slots {
 		const told = await qi.request('addon.status', {});
 		this.addons = told.addons;
 		const enabled = told.addons.filter((one) => one.status === 'enabled');
-		this.all = [...OWN, ...enabled.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []))];
+		// What stays is the very same: an element that is shown goes on, with what somebody typed into it.
+		const before = new Map(this.all.map((one) => [JSON.stringify(one), one]));
+		const now = [...OWN, ...enabled.flatMap((addon) => addon.slots.flatMap((slot) => read(addon, slot) ?? []))];
+		this.all = now.map((one) => before.get(JSON.stringify(one)) ?? one);
 		this.windows = enabled.flatMap((addon) =>
 			addon.windows.flatMap((said) => {
 				const one = read(addon, { ...said, slot: 'nav' });
