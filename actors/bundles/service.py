@@ -216,7 +216,7 @@ class Bundles(Actor):
     def delete(self, message: contract.DeleteBundle) -> Done:
         bundle = self._found(message.bundle)
         delete = command.DeleteBundle(
-            bundle=bundle.id, reason=message.reason, used_by=tuple(self._published_with(bundle.digest))
+            bundle=bundle.id, reason=message.reason, used_by=tuple(self._needing(bundle))
         )
         self._ledger.carry_out(decide, delete, command=message.command)
         return Done()
@@ -263,8 +263,12 @@ class Bundles(Actor):
     def _files(self, pin: AddonPin) -> dict[str, str]:
         return {path: file.digest for path, file in self._blobs.tree(Digest(pin.digest)).items()}
 
-    def _published_with(self, digest: str) -> Iterator[str]:
-        """The first publish that was made with this content, if there is one: its replay needs it."""
+    def _needing(self, bundle: Bundle) -> Iterator[str]:
+        """The first publish that was made with content which no other bundle has, if there is one: its replay needs
+        it."""
+        digest, others = bundle.digest, self._ledger.known.all(Bundle)
+        if any(one.digest == digest and one.id != bundle.id and one.state != "deleted" for one in others):
+            return
         after = Position(0)
         while page := self._reader.read(after, PAGE_EVENTS, frozenset({"publish"})):
             for event in page:

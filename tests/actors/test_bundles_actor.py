@@ -12,13 +12,14 @@ from qi.contracts.bundles import (
     ArchiveBundle,
     BundleInfo,
     CreateBundle,
+    DeleteBundle,
     GetBundle,
     ListBundles,
     PromoteBundle,
 )
 from qi.contracts.settings import PatchSettings, Setting
 from qi.errors import Conflict, Gone, Invalid, Locked, NotFound, QiError
-from qi.testing.studio import RunningStudio
+from qi.testing.studio import RunningStudio, Shot
 
 
 def made(studio: RunningStudio, *, dev: bool = False, **environment: str) -> BundleInfo:
@@ -132,6 +133,19 @@ def test_what_a_pointer_points_at_is_not_archived_and_an_archived_one_is_not_pro
     assert studio.bus.request(ArchiveBundle(bundle=old.name, reason="tidy", command=new_id())).state == "archived"
     with pytest.raises(Gone):
         studio.bus.request(PromoteBundle(bundle=old.id, pointer="staging", reason="back", command=new_id()))
+
+
+def test_content_that_a_publish_was_made_with_is_kept_in_one_bundle_at_least(
+    studio: RunningStudio, shot: Shot, frames: str
+) -> None:
+    look = new_id()
+    used, same = made(studio, LOOK=look), made(studio, LOOK=look)
+    assert studio.finished(studio.publish(shot, [frames], bundle=used.name)).state == "succeeded"
+    for bundle in (used, same):
+        studio.bus.request(ArchiveBundle(bundle=bundle.name, reason="tidy", command=new_id()))
+    studio.bus.request(DeleteBundle(bundle=used.name, reason="the other is the same", command=new_id()))
+    with pytest.raises(Locked, match="is needed by publish"):
+        studio.bus.request(DeleteBundle(bundle=same.name, reason="tidy", command=new_id()))
 
 
 def test_a_command_sent_twice_makes_one_bundle(studio: RunningStudio) -> None:
