@@ -18,7 +18,9 @@ ANNOUNCER = (
     "position: absolute; left: 0; top: 0; clip: rect(0 0 0 0); clip-path: inset(50%); overflow: hidden; "
     "white-space: nowrap; width: 1px; height: 1px"
 )
-"""The one style that stands in an element: of SvelteKit's own, which tells screen readers where they are."""
+IN_ELEMENTS = (ANNOUNCER, "display: contents;")
+"""The styles that stand in elements: of SvelteKit's own, which tells screen readers where they are, and of what the
+component kit puts around the palette's rows."""
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Qi</title>
 <h1>The pages of Qi are not built</h1>
 <p>The studio runs, and everything can be done with <code>qi</code> on the command line.</p>
@@ -30,7 +32,8 @@ def policy(page: str = "", nonce: str = "") -> str:
     """Content-Security-Policy of a page: no script runs but the server's files, and those inside of it, by digest.
     Styles are files, too, but for those that the text editor makes as it runs, which know the page's `nonce`."""
     scripts = " ".join(["'self'", *(_digest(script) for script in INLINE.findall(page))])
-    styles = " ".join(["'self'", *([f"'nonce-{nonce}'"] if nonce else ()), "'unsafe-hashes'", _digest(ANNOUNCER)])
+    known = [f"'nonce-{nonce}'"] if nonce else []
+    styles = " ".join(["'self'", *known, "'unsafe-hashes'", *map(_digest, IN_ELEMENTS)])
     return (
         f"default-src 'self'; script-src {scripts}; style-src {styles}; "
         "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
