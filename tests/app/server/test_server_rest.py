@@ -17,6 +17,7 @@ from events.ids import new_id
 from events.record import Meta
 from qi.app.server import export
 from qi.app.server.pages import Pages
+from qi.contracts.bundles import CreateBundle
 from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.server import RunningServer
 
@@ -85,7 +86,8 @@ def test_production_is_moved_by_who_may_and_only_from_what_it_was(server: Runnin
     bundles = told(server, "ada", "/bundles")["bundles"]
     active = server.person("root").http.get("/bundles/active")
     assert active.json()["bundle"] in {one["name"] for one in bundles}
-    move = {"bundle": "base", "reason": "tried"}
+    move = {"bundle": f"next {new_id()[-8:]}", "reason": "tried"}
+    server.studio.bus.request(CreateBundle(name=move["bundle"], environment={"LOOK": "warm"}, command=new_id()))
     root, ada = server.person("root").http, server.person("ada").http
     assert root.put("/bundles/active", json=move).status_code == 428
     wrong = {"if-match": '"' + "0" * 64 + '"'}
@@ -93,8 +95,13 @@ def test_production_is_moved_by_who_may_and_only_from_what_it_was(server: Runnin
     refused = ada.put("/bundles/active", json=move, headers={"if-match": active.headers["etag"]})
     assert (refused.status_code, refused.json()["error"]["kind"]) == (403, "Forbidden")
     done = root.put("/bundles/active", json=move, headers={"if-match": active.headers["etag"]})
-    assert done.status_code in (200, 409), done.text
-    assert told(server, "ada", "/bundles/active") == active.json()
+    assert (done.status_code, done.json()["name"]) == (200, move["bundle"]), done.text
+    now = ada.get("/bundles/active")
+    assert (now.json()["bundle"], now.json()["moved_by"]) == (move["bundle"], "root")
+    back = {**move, "bundle": active.json()["bundle"]}
+    assert root.put("/bundles/active", json=back, headers={"if-match": active.headers["etag"]}).status_code == 412
+    assert root.put("/bundles/active", json=back, headers={"if-match": now.headers["etag"]}).status_code == 200
+    assert told(server, "ada", "/bundles/active")["digest"] == active.json()["digest"]
 
 
 def test_questions_are_gets_and_commands_are_posts_by_the_types_of_the_messages(server: RunningServer) -> None:
