@@ -26,6 +26,7 @@ from qi.app.front import ServerFile
 from qi.app.launch import read_launch_config
 from qi.app.server.admission import Admission
 from qi.app.server.app import Application
+from qi.app.server.connection import Http, WebSocket
 from qi.app.server.facts import Facts
 from qi.app.server.feeds import Feeds
 from qi.app.server.logins import Logins
@@ -75,7 +76,7 @@ async def serve(
         application = Application(reach, {"name": home.root.name, "version": status.version}, addons, admission)
         config = uvicorn.Config(
             application.asgi, log_config=None, access_log=False, server_header=False, date_header=False,
-            ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
+            http=Http, ws=WebSocket, ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=STOP_LIMIT_S, limit_concurrency=4000,
             ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
         )  # fmt: skip

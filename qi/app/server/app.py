@@ -17,9 +17,11 @@ from starlette.websockets import WebSocket
 from qi import context
 from qi.app.server import addon_files, addon_routes, auth, export, media, settings_routes, stream, topics, uploads
 from qi.app.server.admission import Admission
+from qi.app.server.asking import asked
 from qi.app.server.guard import Guard, client_of, host_of, is_own_origin, status_of
 from qi.app.server.pages import Pages
-from qi.app.server.reach import Reach, asked
+from qi.app.server.places import Places
+from qi.app.server.reach import Reach
 from qi.app.server.socket import REFUSED, Socket
 from qi.contracts.hosting import AddonRun
 from qi.errors import Busy, Invalid, NotFound, QiError
@@ -27,7 +29,7 @@ from qi.web import asker
 
 log = logging.getLogger("qi.server")
 
-SOCKETS_MOST = 1000
+SOCKETS_MOST, SOCKETS_A_USER = 1000, 100
 SHARED = ("/settings", "/bundles")
 """Addresses that scripts and people share: a browser that goes there says so, and gets the page."""
 
@@ -43,6 +45,7 @@ class Application:
         self._studio = studio
         self._doors = reach.logins.doors
         self._sockets = 0
+        self._windows = Places("windows", most=SOCKETS_MOST, each=SOCKETS_A_USER)
         self._pages = pages = Pages()
         self.fastapi = FastAPI(title="Qi", version=studio["version"], docs_url=None, redoc_url=None)
         self._errors()
@@ -82,8 +85,8 @@ class Application:
             return
         self._sockets += 1
         try:
-            reach = self._reach
-            await Socket(ws, reach.logins, reach.facts, reach.feeds, self._studio, host_of(ws.scope)).run()
+            reach, places, host = self._reach, self._windows, host_of(ws.scope)
+            await Socket(ws, places, reach.logins, reach.facts, reach.feeds, self._studio, host).run()
         finally:
             self._sockets -= 1
 
