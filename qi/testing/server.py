@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from socket import SO_RCVBUF, SOL_SOCKET
+from socket import socket as RawSocket
 from typing import Any
 
 import httpx
@@ -58,11 +59,11 @@ class Client:
             yield made
 
     @contextlib.contextmanager
-    def stalled(self, path: str) -> Iterator[socket.socket]:
+    def stalled(self, path: str) -> Iterator[RawSocket]:
         """A GET of which nothing is read until the test reads it, and the system keeps as little as it can."""
         at = httpx.URL(self.url)
-        with socket.socket() as raw:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with RawSocket() as raw:
+            raw.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
             raw.settimeout(LIMIT_S)
             if self.address:
                 raw.bind((self.address, 0))
@@ -146,7 +147,7 @@ class RunningServer:
             )  # fmt: skip
         return reasons
 
-    def holds(self, near: socket.socket) -> bool:
+    def holds(self, near: RawSocket) -> bool:
         """Whether the server's process has the other end of this connection still."""
         file = front.ServerFile.read(self.studio.home)
         assert file is not None
