@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from socket import SO_RCVBUF, SOL_SOCKET
-from socket import socket as RawSocket
+from socket import socket as raw_socket
 from typing import Any
 
 import httpx
@@ -59,10 +59,10 @@ class Client:
             yield made
 
     @contextlib.contextmanager
-    def stalled(self, path: str) -> Iterator[RawSocket]:
+    def stalled(self, path: str) -> Iterator[raw_socket]:
         """A GET of which nothing is read until the test reads it, and the system keeps as little as it can."""
         at = httpx.URL(self.url)
-        with RawSocket() as raw:
+        with raw_socket() as raw:
             raw.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
             raw.settimeout(LIMIT_S)
             if self.address:
@@ -147,7 +147,7 @@ class RunningServer:
             )  # fmt: skip
         return reasons
 
-    def holds(self, near: RawSocket) -> bool:
+    def holds(self, near: raw_socket) -> bool:
         """Whether the server's process has the other end of this connection still."""
         file = front.ServerFile.read(self.studio.home)
         assert file is not None
