@@ -29,7 +29,7 @@ from events.sqlite import SqliteReader
 from qi.app import front
 from qi.credentials import Credentials
 from qi.home import Home
-from qi.testing.server import Client
+from qi.testing.server import PASSWORD, Client
 
 WINDOWS_A_LOGIN = 10
 ASK_EVERY_S = 2.0
@@ -89,11 +89,13 @@ async def window(url: str, access: str, stream: int, heard: Heard, ready: asynci
 
 def be_windows(home: str, count: int) -> None:
     found = front.find(Home(Path(home)))
-    people = []
+    owner, people = Client(found.url), []
+    owner.entered(owner.http.post("/auth/redeem", json={"code": found.link().partition("#code=")[2]}))
     for number in range(-(-count // WINDOWS_A_LOGIN)):
+        user = {"name": f"person {number}", "password": PASSWORD, "roles": ["admin"]}
+        owner.http.post("/api/auth/user/add", json=user).raise_for_status()
         person = Client(found.url, f"127.0.9.{number + 1}" if sys.platform == "linux" else "")
-        person.entered(person.http.post("/auth/redeem", json={"code": found.link().partition("#code=")[2]}))
-        people.append(person)
+        people.append(person.log_in(user["name"]))
     heard = Heard()
 
     async def run() -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from socket import SO_RCVBUF, SOL_SOCKET
+from socket import socket as raw_socket
 from typing import Any
 
 import httpx
+import psutil
 from websockets.sync.client import ClientConnection, connect
 
 from events.ids import new_id
 from qi.app import front
 from qi.contracts.auth import AddUser, GrantRole
+from qi.contracts.settings import PatchSettings, Setting
 from qi.testing.studio import RunningStudio
 
 PASSWORD = "correct horse battery"
@@ -52,6 +57,21 @@ class Client:
             if hello:
                 made.welcome = made.said(op="hello", access=self.access)
             yield made
+
+    @contextlib.contextmanager
+    def stalled(self, path: str) -> Iterator[raw_socket]:
+        """A GET of which nothing is read until the test reads it, and the system keeps as little as it can."""
+        at = httpx.URL(self.url)
+        with raw_socket() as raw:
+            raw.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+            raw.settimeout(LIMIT_S)
+            if self.address:
+                raw.bind((self.address, 0))
+            raw.connect((at.host, at.port))
+            said = {"Host": "localhost", "Connection": "close", "Authorization": f"Bearer {self.access}"}
+            head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+            raw.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+            yield raw
 
     def close(self) -> None:
         self.http.close()
@@ -115,6 +135,24 @@ class RunningServer:
         if user not in self._people:
             self._people[user] = Client(self.url, self._another_address()).log_in(user)
         return self._people[user].entered(self._people[user].http.post("/auth/refresh"))
+
+    def change(self, times: int, *, size: int = 0) -> list[str]:
+        """So many events of the user `owner`'s settings; their reasons."""
+        reasons = [f"change {new_id()}{'x' * size}" for _ in range(times)]
+        for number, reason in enumerate(reasons):
+            value = 100.0 + (time.time() % 1e5) + number
+            self.studio.bus.request(
+                PatchSettings(scope="user", settings=(Setting(path="qi.publish.tracker_timeout_s", value=value),),
+                              reason=reason, command=new_id())
+            )  # fmt: skip
+        return reasons
+
+    def holds(self, near: raw_socket) -> bool:
+        """Whether the server's process has the other end of this connection still."""
+        file = front.ServerFile.read(self.studio.home)
+        assert file is not None
+        process = psutil.Process(file.pid)
+        return any(one.raddr[:2] == near.getsockname()[:2] for one in process.net_connections() if one.raddr)
 
     def _another_address(self) -> str:
         """Only so many may log in from one address; on Linux the whole of 127.0.0.0/8 is this machine."""

@@ -31,6 +31,7 @@ from qi.app.server.facts import Facts
 from qi.app.server.feeds import Feeds
 from qi.app.server.logins import Logins
 from qi.app.server.reach import Reach
+from qi.app.server.stalled import WebSocket
 from qi.checked import Checked
 from qi.contracts.hosting import AddonRun, GetAddons
 from qi.contracts.studio import GetStatus
@@ -76,8 +77,8 @@ async def serve(
         application = Application(reach, {"name": home.root.name, "version": status.version}, addons, admission)
         config = uvicorn.Config(
             application.asgi, log_config=None, access_log=False, server_header=False, date_header=False,
-            http=connections(admission),
-            ws="websockets-sansio", ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
+            http=connections(admission), ws=WebSocket,
+            ws_max_size=FRAME_MOST_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=STOP_LIMIT_S, limit_concurrency=4000,
             ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
         )  # fmt: skip

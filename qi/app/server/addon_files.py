@@ -9,8 +9,9 @@ from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from starlette.responses import FileResponse
 
+from qi.app.server.asking import asked
 from qi.app.server.pages import file_below
-from qi.app.server.reach import Reach, asked
+from qi.app.server.reach import Reach
 from qi.contracts.hosting import GetAddons
 from qi.errors import NotFound
 

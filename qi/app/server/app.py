@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from qi.app.server import addon_files, addon_routes, auth, export, media, settings_routes, stream, topics, uploads
 from qi.app.server.admission import Admission
+from qi.app.server.asking import asked
 from qi.app.server.description import Described
 from qi.app.server.guard import (
     FAILED,
@@ -28,7 +29,8 @@ from qi.app.server.guard import (
     status_of,
 )
 from qi.app.server.pages import Pages
-from qi.app.server.reach import Reach, asked
+from qi.app.server.places import Places
+from qi.app.server.reach import Reach
 from qi.app.server.socket import REFUSED, Socket
 from qi.contracts.hosting import AddonRun
 from qi.errors import Busy, Invalid, NotFound, QiError
@@ -36,7 +38,7 @@ from qi.web import asker
 
 log = logging.getLogger("qi.server")
 
-SOCKETS_MOST = 1000
+SOCKETS_MOST, SOCKETS_A_USER = 1000, 100
 SHARED = ("/settings", "/bundles")
 """Addresses that scripts and people share: a browser that goes there says so, and gets the page."""
 
@@ -52,6 +54,7 @@ class Application:
         self._studio = studio
         self._doors = reach.logins.doors
         self._sockets = 0
+        self._windows = Places("windows", most=SOCKETS_MOST, each=SOCKETS_A_USER)
         self._pages = pages = Pages()
         self.fastapi = Described(studio["version"])
         self._errors()
@@ -100,8 +103,8 @@ class Application:
             return
         self._sockets += 1
         try:
-            reach = self._reach
-            await Socket(ws, reach.logins, reach.facts, reach.feeds, self._studio, host_of(ws.scope)).run()
+            reach, places, host = self._reach, self._windows, host_of(ws.scope)
+            await Socket(ws, places, reach.logins, reach.facts, reach.feeds, self._studio, host).run()
         finally:
             self._sockets -= 1
 

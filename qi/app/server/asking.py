@@ -9,13 +9,18 @@ import asyncio
 import json
 import re
 import time
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from qi import context
 from qi.app.server.logins import Login
+from qi.checked import Checked
 from qi.contracts.hosting import EnsureAddon
 from qi.errors import BadRequest, Busy, DeadlineExceeded, Unavailable
-from qi.messages import MAX_MESSAGE_BYTES, SERVICE, TOPICS, Raw, to_addon
+from qi.messages import MAX_MESSAGE_BYTES, SERVICE, TOPICS, Raw, Request, to_addon
+
+R = TypeVar("R")
+
+_codec = Checked()
 
 TOPIC = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 LONGEST_S = 600.0
@@ -53,6 +58,13 @@ async def ask(login: Login, topic: str, data: dict[str, Any], *, addon: str = ""
                 raise
         await asyncio.sleep(pause)
         pause = min(pause * 2, PAUSE_MOST_S)
+
+
+async def asked(login: Login, message: Request[R], addon: str = "") -> R:
+    """Ask the studio, or an addon, as this log-in. Raises QiError."""
+    data: dict[str, Any] = json.loads(_codec.encode(message))
+    kind: Any = type(message)
+    return cast(R, _codec.decode(kind.reply, await ask(login, message.topic, data, addon=addon)))
 
 
 async def _once(login: Login, message: Raw, addon: str) -> bytes:

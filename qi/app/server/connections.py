@@ -11,9 +11,9 @@ from collections import Counter
 from typing import ClassVar
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from qi.app.server.admission import Admission
+from qi.app.server.stalled import Http
 
 log = logging.getLogger("qi.server")
 
@@ -25,7 +25,7 @@ A_STRANGER_MOST = 20
 """Of a machine that may not connect: enough to be told so."""
 
 
-class Connection(H11Protocol):
+class Connection(Http):
     """One of them, until it ends or becomes a socket."""
 
     admission: ClassVar[Admission]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -15,14 +16,15 @@ from fastapi import Request as HttpRequest
 from starlette.responses import StreamingResponse
 
 from events.record import Event
+from qi.app.server.asking import asked
 from qi.app.server.logins import Login
-from qi.app.server.reach import Reach, asked
+from qi.app.server.places import Held, Places
+from qi.app.server.reach import Reach
 from qi.codec import as_json
 from qi.contracts.log import EventPage, ReadLog
-from qi.errors import Busy
 
-AT_ONCE_MOST = 4
-"""Exports; each keeps the history busy for as long as it lasts."""
+EXPORTS_MOST, EXPORTS_A_USER = 4, 2
+"""At once; each keeps the history busy for as long as it lasts."""
 PAGE = 1000
 COLUMNS = ("position", "recorded_at", "user", "type", "stream", "version", "trace", "data")
 RUN_BY_SHEETS = ("=", "+", "-", "@", "\t", "\r")
@@ -34,7 +36,7 @@ Told = Callable[[tuple[Event, ...]], str]
 def router(reach: Reach) -> APIRouter:
     """The route of one server."""
     routes = APIRouter(tags=["events"])
-    running = 0
+    places = Places("exports", most=EXPORTS_MOST, each=EXPORTS_A_USER)
 
     @routes.get("/export/history", response_class=StreamingResponse)
     async def history(
@@ -52,30 +54,24 @@ def router(reach: Reach) -> APIRouter:
     ) -> StreamingResponse:
         """Every event up to now that `log.read` finds with this filter, oldest first: one JSON object a line, or a
         table. Needs the permission `history.read`, of which each page is asked. A file that breaks off is not whole."""
-        nonlocal running
         login = await reach.viewer(request)
-        if running >= AT_ONCE_MOST:
-            raise Busy("others take all of the log at this moment", remedy="try again in a moment", retry_ms=5000)
         question = ReadLog(
             limit=PAGE, stream=stream, category=category, type=type, user=user, trace=trace, text=text, entity=entity,
             since=since, until=until,
         )  # fmt: skip
-        first = await asked(login, question)
         told, media_type = (_table, "text/csv") if format == "csv" else (_lines, "application/x-ndjson")
-
-        async def body() -> AsyncIterator[str]:
-            nonlocal running
-            running += 1
-            try:
-                if format == "csv":
-                    yield ",".join(COLUMNS) + "\r\n"
-                async for page in _pages(login, question, first):
-                    yield told(page.events)
-            finally:
-                running -= 1
-
         headers = {"content-disposition": f'attachment; filename="history.{format}"', "cache-control": "no-store"}
-        return StreamingResponse(body(), media_type=media_type, headers=headers)
+
+        async def body(first: EventPage) -> AsyncGenerator[str]:
+            if format == "csv":
+                yield ",".join(COLUMNS) + "\r\n"
+            async for page in _pages(login, question, first):
+                yield told(page.events)
+
+        with ExitStack() as held:
+            held.enter_context(places.held(login.info.user))
+            first = await asked(login, question)
+            return Held(body(first), held.pop_all(), media_type=media_type, headers=headers)
 
     return routes
 

@@ -14,16 +14,21 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
+from qi.app.server.asking import asked
+from qi.app.server.logins import Login
 from qi.bus import Bus
 from qi.checked import Checked
 from qi.contracts.log import EventPage, ReadLog
-from qi.errors import BadRequest, QiError
+from qi.errors import BadRequest, Busy, QiError
 from qi.wire import Message
 
 log = logging.getLogger("qi.server")
 
 PAGE = 500
+READ_AT_ONCE = 2
+"""Pages for one user's replays: the log answers one question after another, and others ask it, too."""
 LOOK_EVERY_S = 2.0
 BACKLOG_MOST = 100_000
 SUBJECT = re.compile(r"[A-Za-z0-9_\-]+(\.([A-Za-z0-9_\-]+|\*))*(\.>)?")
@@ -48,6 +53,7 @@ class Facts:
         self.bus = bus
         self.position = 0
         self._takers: dict[object, Take] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._heard: deque[Fact] = deque(maxlen=BACKLOG_MOST)
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -93,21 +99,24 @@ class Facts:
     def leave(self, key: object) -> None:
         self._takers.pop(key, None)
 
-    async def since(self, after: int, patterns: tuple[str, ...]) -> AsyncIterator[Fact]:
+    async def since(self, login: Login, after: int, patterns: tuple[str, ...]) -> AsyncIterator[Fact]:
         """What the log holds after a position, until it is level with :attr:`position`: then, without a pause in
-        between, the caller may :meth:`listen`. Raises QiError."""
-        at = after
+        between, the caller may :meth:`listen`. Each page is asked as this log-in, so the studio decides anew whether
+        it may, and waits for its turn among those of this user. Raises QiError."""
+        at, category = after, _category(patterns)
         while at < self.position:
-            page = await self._read(ReadLog(after=at, limit=PAGE))
+            page = await self._page(login, ReadLog(after=at, limit=PAGE, category=category))
             for event in page.events:
                 if event.position > self.position:
+                    at = self.position  # the rest comes by itself
                     break
                 fact = _fact(event)
-                at = fact.position
                 if matches(fact.subject, patterns):
                     yield fact
-            if not page.events:
-                return
+            else:
+                if page.reached <= at:
+                    return
+                at = page.reached
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -134,6 +143,16 @@ class Facts:
         except QiError as error:
             log.debug("the log cannot be read at the moment: %s", error.message)
 
+    async def _page(self, login: Login, question: ReadLog) -> EventPage:
+        user = login.info.user
+        async with self._turns.setdefault(user, asyncio.Semaphore(READ_AT_ONCE)):
+            while True:
+                try:
+                    return await asked(login, question)
+                except Busy as error:  # this user asks much, or the log is asked much: there is no hurry
+                    wait_ms = float(error.data.get("retry_ms", 1000))
+                await asyncio.sleep(wait_ms / 1000)
+
     async def _read(self, question: ReadLog) -> EventPage:
         future = self.bus.ask(question)
         await asyncio.wait([asyncio.wrap_future(future)])
@@ -144,6 +163,12 @@ def _fact(event: Any) -> Fact:
     category, _, token = str(event.stream).partition("-")
     text = Checked().encode(event).decode()
     return Fact(int(event.position), f"qi.event.{category}.{token}.{event.type}", text)
+
+
+def _category(patterns: tuple[str, ...]) -> str:
+    """That all of them are of; empty when there is none."""
+    named = {pattern.split(".")[2] for pattern in patterns}
+    return named.pop() if len(named) == 1 and not named & {"*", ">"} else ""
 
 
 def _position(text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from qi.app.server.logins import Login
 from qi.bus import Bus, Subscription
@@ -17,11 +18,12 @@ Take = Callable[[str, str], None]
 """Subject, JSON."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Heard:
     bus: Bus
-    entry: Subscription | None = None
-    takers: dict[object, Take] = field(default_factory=dict)
+    takers: dict[object, Take]
+    beginning: asyncio.Task[Subscription] = field(init=False)
+    """Ended by whoever leaves last: also when that is before the broker has answered."""
 
 
 class Feeds:
@@ -32,25 +34,40 @@ class Feeds:
         self._loop = asyncio.get_running_loop()
 
     async def listen(self, key: object, login: Login, patterns: tuple[str, ...], take: Take) -> None:
-        """Raises :class:`Forbidden` for what this session may not hear, and :class:`Unavailable`."""
-        for pattern in patterns:
-            at = (login.info.id, pattern)
-            if at in self._heard:
-                self._heard[at].takers[key] = take
-                continue
-            heard = self._heard[at] = _Heard(login.participant.bus, takers={key: take})
-            try:
-                heard.entry = await asyncio.to_thread(heard.bus.subscribe, pattern, self._arriving(heard))
-            except BaseException:
-                self._heard.pop(at, None)
-                raise
+        """All or none. Raises :class:`Forbidden` for what this session may not hear, and :class:`Unavailable`."""
+        try:
+            for pattern in patterns:
+                at = (login.info.id, pattern)
+                heard = self._heard.get(at)
+                if heard is None:
+                    heard = self._heard[at] = self._begun(at, login.participant.bus, pattern)
+                heard.takers[key] = take
+                # It is everybody's who listens: one who gives up leaves it to the others.
+                await asyncio.shield(heard.beginning)
+        except BaseException:
+            self.leave(key)
+            raise
 
     def leave(self, key: object) -> None:
         for at, heard in list(self._heard.items()):
             if heard.takers.pop(key, None) is not None and not heard.takers:
                 del self._heard[at]
-                if heard.entry is not None:
-                    self._loop.run_in_executor(None, heard.bus.unsubscribe, heard.entry)
+                heard.beginning.add_done_callback(partial(self._end, heard.bus))
+
+    def _begun(self, at: tuple[str, str], bus: Bus, pattern: str) -> _Heard:
+        heard = _Heard(bus, {})
+        heard.beginning = asyncio.create_task(asyncio.to_thread(bus.subscribe, pattern, self._arriving(heard)))
+        heard.beginning.add_done_callback(partial(self._refused, at, heard))
+        return heard
+
+    def _refused(self, at: tuple[str, str], heard: _Heard, done: asyncio.Task[Subscription]) -> None:
+        """Whoever waits is told; the next one asks anew."""
+        if (done.cancelled() or done.exception()) and self._heard.get(at) is heard:
+            del self._heard[at]
+
+    def _end(self, bus: Bus, done: asyncio.Task[Subscription]) -> None:
+        if not done.cancelled() and not done.exception():
+            self._loop.run_in_executor(None, bus.unsubscribe, done.result())
 
     def _arriving(self, heard: _Heard) -> Callable[[Message], None]:
         def arrive(msg: Message) -> None:  # bus thread

@@ -10,7 +10,8 @@ from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from starlette.responses import FileResponse
 
-from qi.app.server.reach import Reach, asked
+from qi.app.server.asking import asked
+from qi.app.server.reach import Reach
 from qi.contracts.db import ListRepresentations
 from qi.contracts.tracker import Representation
 from qi.errors import NotFound

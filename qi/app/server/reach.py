@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from fastapi import Request as HttpRequest
 
-from qi.app.server.asking import ask
+from qi.app.server.asking import asked
 from qi.app.server.auth import VIEW_COOKIE, bearer
 from qi.app.server.facts import Facts
 from qi.app.server.feeds import Feeds
 from qi.app.server.guard import host_of
 from qi.app.server.logins import Login, Logins
-from qi.checked import Checked
 from qi.home import Home
 from qi.messages import Request
 
 R = TypeVar("R")
-
-_codec = Checked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +40,3 @@ class Reach:
     async def ask(self, request: HttpRequest, message: Request[R]) -> R:
         """Ask the studio as whoever is logged in. Raises QiError."""
         return await asked(await self.login(request), message)
-
-
-async def asked(login: Login, message: Request[R], addon: str = "") -> R:
-    """Ask the studio, or an addon, as this log-in. Raises QiError."""
-    data: dict[str, Any] = json.loads(_codec.encode(message))
-    kind: Any = type(message)
-    return cast(R, _codec.decode(kind.reply, await ask(login, message.topic, data, addon=addon)))

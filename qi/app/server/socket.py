@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections import OrderedDict, deque
+from contextlib import ExitStack
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -20,6 +21,8 @@ from qi.app.server.asking import LONGEST_S, ask
 from qi.app.server.facts import Fact, Facts
 from qi.app.server.feeds import Feeds
 from qi.app.server.logins import Login, Logins
+from qi.app.server.places import Places
+from qi.app.server.stalled import abort
 from qi.errors import BadRequest, Busy, Forbidden, QiError, Unauthenticated
 
 log = logging.getLogger("qi.server")
@@ -35,18 +38,29 @@ SUBSCRIPTIONS_MOST = 100
 SUBJECTS_MOST = 1000
 """Of feeds of one socket that wait; of more the oldest is dropped."""
 CLOSE_LIMIT_S = 2.0
+"""For the last words; then the connection is ended, whatever the other side still has to take."""
 REASON_LONGEST = 120
 """Bytes that a closing frame has room for."""
-OUT, REFUSED, SLOW, FAULT = 4401, 4403, 4408, 4409
+OUT, REFUSED, SLOW, FAULT, CROWDED = 4401, 4403, 4408, 4409, 4429
 
 
 class Socket:
     """One window's connection."""
 
     def __init__(
-        self, ws: WebSocket, logins: Logins, facts_: Facts, feeds: Feeds, studio: dict[str, str], address: str
+        self,
+        ws: WebSocket,
+        places: Places,
+        logins: Logins,
+        facts_: Facts,
+        feeds: Feeds,
+        studio: dict[str, str],
+        address: str,
     ) -> None:
+        """`places` are those of windows: it takes one once it knows whose it is."""
         self._ws = ws
+        self._places = places
+        self._held = ExitStack()
         self._logins = logins
         self._facts = facts_
         self._feeds = feeds
@@ -62,30 +76,34 @@ class Socket:
         """The reader is too slow: nothing it might still take is waited for."""
         self._requests: dict[int, asyncio.Task[None]] = {}
         self._subscriptions: dict[int, asyncio.Task[None] | None] = {}
+        self._replaying = asyncio.Lock()
+        """What was is read for one subscription after another: all go through one outbox."""
         self._closing: tuple[int, str] | None = None
         self._good_until = 0.0
         self._asked_to_renew = False
 
     async def run(self) -> None:
         """Until it is closed, by whichever side."""
+        with self._held:
+            await self._run()
+
+    async def _run(self) -> None:
         await self._ws.accept()
         tasks = [asyncio.create_task(work) for work in (self._read(), self._write(), self._given_up.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._let_go()
+            asyncio.get_running_loop().call_later(CLOSE_LIMIT_S, abort, self._ws.scope)
             for task in [*tasks, *self._requests.values()]:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._ws.client_state is WebSocketState.CONNECTED:
                 code, reason = self._closing or (1000, "")
                 try:
-                    async with asyncio.timeout(CLOSE_LIMIT_S):
-                        await self._ws.close(code, reason.encode("ascii", "replace")[:REASON_LONGEST].decode())
-                except TimeoutError:
-                    log.info("a window that reads nothing was let go")
-                except RuntimeError:
-                    log.debug("the other side closed it first")
+                    await self._ws.close(code, reason.encode("ascii", "replace")[:REASON_LONGEST].decode())
+                except (WebSocketDisconnect, RuntimeError):
+                    log.debug("the other side closed it first, or took nothing until the end")
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -97,7 +115,7 @@ class Socket:
                 frame = self._parsed(await asyncio.wait_for(self._ws.receive_text(), SILENCE_S))
                 await self._take(frame)
         except QiError as error:
-            self._bye(OUT if isinstance(error, Unauthenticated) else FAULT, error)
+            self._bye(_code(error), error)
             await self._flushed()
         except TimeoutError:
             self._bye(FAULT, BadRequest("nothing was heard for too long"))
@@ -136,6 +154,7 @@ class Socket:
         if self._login is not None and self._login.id != login.id:
             raise Forbidden("this socket belongs to another log-in")
         if self._login is None:
+            self._held.enter_context(self._places.held(login.info.user))
             self._login = login
             login.ended.append(self._ended)
         self._good_until = time.monotonic() + self._logins.expires(access)
@@ -208,11 +227,13 @@ class Socket:
                 await self._feeds.listen((self, id_), login, others, lambda *told: self._feed(id_, *told))
             start = self._facts.position if after is None else after
             self._send({"op": "subscribed", "id": id_, "head": start})
+            if heard and after is not None:
+                async with self._replaying:
+                    async for fact in self._facts.since(login, after, heard):
+                        self._fact(id_, fact)
+                        while self._out_bytes > OUTBOX_BYTES // 2 and self._closing is None:
+                            await asyncio.sleep(FEED_EVERY_S)  # the log can wait for a slow reader
             if heard:
-                async for fact in self._facts.since(start, heard):
-                    self._fact(id_, fact)
-                    while self._out_bytes > OUTBOX_BYTES // 2 and self._closing is None:
-                        await asyncio.sleep(FEED_EVERY_S)  # the log can wait for a slow reader
                 self._facts.listen((self, id_), take)
         except QiError as error:
             self._subscriptions.pop(id_, None)
@@ -337,3 +358,9 @@ class Socket:
         if not isinstance(frame, dict):
             raise BadRequest("a frame is an object")
         return frame
+
+
+def _code(error: QiError) -> int:
+    if isinstance(error, Unauthenticated):
+        return OUT
+    return CROWDED if isinstance(error, Busy) else FAULT

@@ -97,7 +97,7 @@ def test_production_is_moved_by_who_may_and_only_from_what_it_was(server: Runnin
     done = root.put("/bundles/active", json=move, headers={"if-match": active.headers["etag"]})
     assert (done.status_code, done.json()["name"]) == (200, move["bundle"]), done.text
     now = ada.get("/bundles/active")
-    assert (now.json()["bundle"], now.json()["moved_by"]) == (move["bundle"], "root")
+    assert (now.json()["bundle"], now.json()["by"]) == (move["bundle"], "root")
     back = {**move, "bundle": active.json()["bundle"]}
     assert root.put("/bundles/active", json=back, headers={"if-match": active.headers["etag"]}).status_code == 412
     assert root.put("/bundles/active", json=back, headers={"if-match": now.headers["etag"]}).status_code == 200

@@ -13,25 +13,12 @@ from events.ids import new_id
 from qi.app.server.facts import Fact, Facts, checked, matches
 from qi.app.server.socket import SLOW
 from qi.contracts.auth import AddUser, GrantRole
-from qi.contracts.settings import PatchSettings, Setting
 from qi.errors import BadRequest
 from qi.testing.mesh import eventually
 from qi.testing.server import PASSWORD, Client, RunningServer, Socket
 from qi.wire import Message
 
 pytestmark = pytest.mark.xdist_group("server")
-
-
-def change(server: RunningServer, times: int, *, size: int = 0) -> list[str]:
-    """So many events of the user `owner`'s settings; their reasons."""
-    reasons = [f"change {new_id()}{'x' * size}" for _ in range(times)]
-    for number, reason in enumerate(reasons):
-        value = 100.0 + (time.time() % 1e5) + number
-        server.studio.bus.request(
-            PatchSettings(scope="user", settings=(Setting(path="qi.publish.tracker_timeout_s", value=value),),
-                          reason=reason, command=new_id())
-        )  # fmt: skip
-    return reasons
 
 
 def begun(window: Socket, number: int) -> int:
@@ -89,13 +76,13 @@ def test_facts_come_once_and_in_order_also_to_one_who_was_away(server: RunningSe
     with ada.socket() as window:
         window.send(op="subscribe", id=1, subjects=["qi.event.settings.>"])
         assert begun(window, 1) >= window.welcome["head"]
-        first = change(server, 20)
+        first = server.change(20)
         seen = heard(window, 1, until=first[-1])
-    missed = change(server, 30)
+    missed = server.change(30)
     with ada.socket() as window:
         # What is written while the log is being read is what could come twice, or not at all.
         window.send(op="subscribe", id=9, subjects=["qi.event.settings.>"], after=seen[-1]["position"])
-        live = change(server, 30)
+        live = server.change(30)
         seen += heard(window, 9, until=live[-1])
         window.send(op="subscribe", id=10, subjects=["qi.event.user.>"], after=0)
         window.send(op="subscribe", id=11, subjects=["qi.event.settings.*.nothing"], after=0)
@@ -114,7 +101,7 @@ def test_facts_come_once_and_in_order_also_to_one_who_was_away(server: RunningSe
         window.send(op="subscribe", id=12, subjects=["qi.event.settings.>"])
         while (frame := window.next())["op"] != "subscribed":
             assert frame["id"] != 11
-        (last,) = change(server, 1)
+        (last,) = server.change(1)
         frames: list[dict] = []
         while not frames or frames[-1]["event"]["data"].get("reason") != last:
             frames.append(window.next())
@@ -144,7 +131,7 @@ def test_announcements_that_were_lost_are_read_from_the_log(server: RunningServe
         begin = with_gaps.position
         with_gaps.listen("test", found.append)
         following = asyncio.create_task(with_gaps.follow())
-        await asyncio.to_thread(change, server, 25)
+        await asyncio.to_thread(server.change, 25)
         async with asyncio.timeout(20):
             while with_gaps.position < begin + 25:
                 await asyncio.sleep(0.01)
@@ -187,8 +174,9 @@ def test_a_reader_that_takes_nothing_is_let_go_and_the_others_are_not(server: Ru
         assert well.next()["op"] == "subscribed"
         for number in range(100):
             begun(slow, number)
-        reasons = change(server, 40, size=9000)
+        reasons = server.change(40, size=9000)
         assert [one["data"]["reason"] for one in heard(well, 1, until=reasons[-1])] == reasons
+        eventually(lambda: not server.holds(slow.raw.socket))
         with pytest.raises(ConnectionClosed) as closed:
             _drain(slow, 4000)
         # Its last word reaches only who begins to read again at once.
@@ -218,14 +206,14 @@ def test_who_loses_his_roles_hears_no_more(server: RunningServer) -> None:
     bus.request(AddUser(name="tom", password=PASSWORD, command=new_id()))
     with server.client("tom") as tom, tom.socket() as window:
         assert window.said(op="subscribe", id=1, subjects=["qi.event.settings.>"])["op"] == "subscribed"
-        reason = change(server, 1)[0]
+        reason = server.change(1)[0]
         heard(window, 1, until=reason)
         bus.request(GrantRole(name="tom", role="artist", revoke=True, command=new_id()))
         eventually(lambda: _permissions(tom) == [])
         with server.person("ada").socket() as well:
             well.send(op="subscribe", id=1, subjects=["qi.event.settings.>"])
             assert well.next()["op"] == "subscribed"
-            reasons = change(server, 3)
+            reasons = server.change(3)
             heard(well, 1, until=reasons[-1])
         assert window.said(op="ping") == {"op": "pong"}
 
