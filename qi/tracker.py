@@ -19,6 +19,7 @@ from qi.addon import Addon
 from qi.contracts import db
 from qi.contracts.db import AskTracker, TrackerAnswer
 from qi.contracts.tracker import (
+    Entity,
     FileRecord,
     Link,
     Note,
@@ -101,6 +102,10 @@ class TrackerAddon(Addon):
         parent = inside.entity(asked.parent).id if asked.parent else asked.parent
         page = inside.entities(parent=parent, kind=asked.kind, text=asked.text, after=asked.after, limit=asked.limit)
         return db.EntityPage(items=page.items, next=page.next)
+
+    @answers(db.GetEntity)
+    def _entity(self, asked: db.GetEntity, viewer: Viewer) -> Entity:
+        return self._within(asked.project, viewer).entity(asked.entity)
 
     @answers(db.CreateEntity)
     def _create_entity(self, asked: db.CreateEntity, viewer: Viewer) -> Any:

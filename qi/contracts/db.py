@@ -74,6 +74,15 @@ class ListEntities(Request[EntityPage], topic="db.entity.list", needs="read"):
 
 
 @message
+class GetEntity(Request[Entity], topic="db.entity.get", needs="read"):
+    """One sequence, shot or asset."""
+
+    project: Name
+    entity: PathText
+    """Id or path."""
+
+
+@message
 class CreateEntity(Request[Entity], topic="db.entity.create", needs="project.manage"):
     """What is missing above it is made too."""
 

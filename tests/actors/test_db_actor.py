@@ -16,6 +16,7 @@ from qi.contracts.db import (
     CreateEntity,
     CreateProject,
     FindTask,
+    GetEntity,
     GetProject,
     GetVersion,
     LatestVersion,
@@ -62,6 +63,9 @@ def test_lists_come_in_pages_that_miss_nothing_and_repeat_nothing(studio: Runnin
         if not after:
             break
     assert sorted(seen) == sorted({*wanted, shot.entity})
+    named = studio.bus.request(GetEntity(project=shot.project, entity="SEQ020/sh0011"))
+    assert named == studio.bus.request(GetEntity(project=shot.project, entity=named.id))
+    assert (named.path, named.kind) == ("seq020/sh0011", "shot")
 
 
 def test_a_project_needs_a_root_that_is_there_and_a_name_of_its_own(studio: RunningStudio, tmp_path: Path) -> None:
@@ -88,13 +92,14 @@ def test_who_created_a_project_is_in_the_log_once(studio: RunningStudio) -> None
     ("asked", "word"),
     [
         (GetProject(project="No such project"), "No such project"),
+        (GetEntity(project="{project}", entity="seq999/sh1"), "seq999/sh1"),
         (GetVersion(project="{project}", version="nothing"), "nothing"),
         (FindTask(project="{project}", entity="seq999/sh1", task="comp"), "seq999/sh1"),
         (FindTask(project="{project}", entity="seq010/sh0100", task="paint"), "paint"),
     ],
 )
 def test_what_is_not_known_is_named(
-    studio: RunningStudio, shot: Shot, asked: GetProject | GetVersion | FindTask, word: str
+    studio: RunningStudio, shot: Shot, asked: GetProject | GetEntity | GetVersion | FindTask, word: str
 ) -> None:
     request = type(asked)(**{**vars(asked), "project": asked.project.replace("{project}", shot.project)})
     with pytest.raises(NotFound) as told:

@@ -61,6 +61,7 @@ def test_the_whole_log_is_searched_exported_shown_as_it_was_and_backed_up(
     before_and_after = told.get_by_role("list", name="Before and after")
     expect(before_and_after.get_by_role("deletion")).to_have_text("31")
     expect(before_and_after.get_by_role("insertion")).to_have_text("32")
+    page.reload()  # the address names what is open
     told.get_by_role("button", name=f"Compare with #{first}").click()
     expect(before_and_after.last.get_by_role("listitem").filter(has_text="was_set")).to_contain_text(
         re.compile("false.*true", re.DOTALL)

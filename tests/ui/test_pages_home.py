@@ -195,6 +195,9 @@ def test_a_publish_with_another_bundle_is_run_again_from_where_its_frames_lie_no
     expect(listed).to_contain_text("No publish fits")
     page.get_by_role("combobox", name="State").select_option("Succeeded")
     expect(listed.get_by_role("row")).to_have_count(3)
+    expect(page).to_have_url(re.compile("publish=.*state=succeeded&text=MOVED"))
+    page.reload()
+    expect(listed.get_by_role("row")).to_have_count(3)
 
 
 def test_a_publish_whose_end_nobody_knows_goes_on_when_somebody_says_whether_it_took_effect(
@@ -205,7 +208,10 @@ def test_a_publish_whose_end_nobody_knows_goes_on_when_somebody_says_whether_it_
     environment = plugins(tells_and_dies(told))
     info = studio.finished(studio.publish(shot, [frames], product="told", environment=environment))
     studio.wait_for_event("publish.worker_ended", stream=f"publish-{info.publish}")
-    page = window("root").go(f"/publishes?publish={info.publish}")
+    page = window("root").go("/publishes")
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Go to, do, find…").fill(info.publish[-8:])
+    page.get_by_role("option", name=re.compile(f"told v001.*{info.publish[-8:]}")).click()
     run = page.locator("section[aria-label=Publish]")
     expect(run.locator("header")).to_contain_text("unknown")
     run.get_by_role("button", name="Resume").click()

@@ -1,7 +1,7 @@
 import { tick } from 'svelte';
 
 /** A slow answer of the studio's own holds nothing else back for longer. */
-const LONGEST_MS = 1_500;
+export const LONGEST_MS = 1_500;
 /** One that may come from a tracker elsewhere, once it was asked: nobody waits for that. */
 export const TRACKER_MS = 400;
 

@@ -443,6 +443,11 @@ export interface GetBundle {
 	after?: number;
 }
 
+export interface GetEntity {
+	project: string;
+	entity: string;
+}
+
 export interface GetJob {
 	id: string;
 }
@@ -1685,6 +1690,7 @@ export interface Topics {
 	'config.revert': [RevertSettings, Patched];
 	'config.schema': [GetSettingsSchema, SettingsSchema];
 	'db.entity.create': [CreateEntity, Entity];
+	'db.entity.get': [GetEntity, Entity];
 	'db.entity.list': [ListEntities, EntityPage];
 	'db.link.add': [AddLink, Link];
 	'db.link.list': [ListLinks, LinkList];

@@ -1,8 +1,9 @@
-import { versioned } from '#lib/format.ts';
+import { short, versioned } from '#lib/format.ts';
 import type { BundleInfo, Entity, Project, PublishInfo } from './contracts';
 import { work } from './context.svelte';
 import { qi } from './qi/client.svelte';
 import { slots } from './qi/slots.svelte';
+import { whole } from './qi/whole';
 import { leaves, type Leaf, type Schema } from './settings/schema';
 
 export interface Found {
@@ -11,27 +12,32 @@ export interface Found {
 	title: string;
 	hint: string;
 	href: string;
+	/** What it is found by besides, and does not show. */
+	said?: string;
 }
 
-const PROJECTS_ASKED = 8;
+const AT_ONCE = 6;
+/** Of each project, and of the publishes. */
+const SOME = 20;
+/** More is no help to anybody: who wants another one types on. */
+const ENOUGH = 60;
 const REST_MS = 120;
 
 /** What is known here answers a keystroke at once; what only the studio knows joins it when it comes. */
 class Palette {
 	open = $state(false);
 	#known = $state.raw<{ [kind: string]: Found[] }>({});
-	found = $derived(Object.values(this.#known).flat());
+	found = $derived([...new Map(Object.values(this.#known).flatMap((some) => some.map((one) => [one.id, one] as const))).values()]);
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#asked = '';
-	#projects: string[] = [];
+	#projects: Promise<string[]> = Promise.resolve([]);
 
 	/** After a log-in, and whenever it is opened: each kind is there as soon as it comes, and no kind waits for another. */
 	fill() {
-		this.#keep('projects', async () => {
-			const { items } = await qi.request('db.project.list', { limit: 100 });
-			this.#projects = items.map((one) => one.name);
-			return items.map(ofProject);
-		});
+		this.#asked = ''; // what was found then may be more by now
+		const projects = whole('db.project.list', {}).then((told) => told.items);
+		this.#projects = projects.then((all) => all.map((one) => one.name), () => []); // as of every kind: see #keep
+		this.#keep('projects', async () => (await projects).map(ofProject));
 		this.#keep('entities', async () => (work.project ? await entities(work.project, '', 500) : []));
 		this.#keep('bundles', async () => (await qi.request('bundle.list', {})).bundles.map(ofBundle));
 		this.#keep('publishes', async () => (await qi.request('publish.list', { limit: 200 })).publishes.map(ofPublish));
@@ -41,20 +47,30 @@ class Palette {
 		});
 	}
 
-	/** Shots and assets that were not fetched yet, once somebody rests while he types. */
+	/** What was not fetched yet, once somebody rests while he types: the studio knows every shot and every publish. */
 	search(text: string) {
 		clearTimeout(this.#timer);
 		const wanted = text.trim();
 		if (wanted.length < 2 || wanted === this.#asked) return;
 		this.#timer = setTimeout(() => {
 			this.#asked = wanted;
-			const where = this.#projects.filter((name) => name !== work.project).slice(0, PROJECTS_ASKED);
-			this.#keep('asked', async () => {
-				const some = (await Promise.all([work.project, ...where].map((name) => (name ? entities(name, wanted, 20) : [])))).flat();
-				const here = new Set((this.#known.entities ?? []).map((one) => one.id));
-				return some.filter((one) => !here.has(one.id));
-			});
+			this.#keep('older', async () => (await qi.request('publish.list', { text: wanted, limit: SOME })).publishes.map(ofPublish));
+			void this.#shots(wanted);
 		}, REST_MS);
+	}
+
+	/** In every project, a few at a time, that which is worked in first; what was found shows while others are asked. */
+	async #shots(wanted: string) {
+		const left = [...new Set([work.project, ...(await this.#projects)])].filter(Boolean);
+		const found: Found[] = [];
+		const ask = async () => {
+			while (left.length && found.length < ENOUGH && wanted === this.#asked) {
+				// One that cannot be looked into keeps nothing of the others back; its own page says why.
+				found.push(...(await entities(left.shift() ?? '', wanted, SOME).catch(() => [])));
+				if (wanted === this.#asked) this.#known = { ...this.#known, asked: [...found] };
+			}
+		};
+		await Promise.all(Array.from({ length: AT_ONCE }, ask));
 	}
 
 	#keep(kind: string, load: () => Promise<Found[]>) {
@@ -77,9 +93,9 @@ export function fit(typed: string, title: string, hint = ''): number | null {
 }
 
 /** The best of each group, so that none crowds out another; a better tier goes before, within one the order stays. */
-export function best<T extends { group: string; title: string; hint: string }>(typed: string, all: T[], most: number): Map<string, T[]> {
+export function best<T extends { group: string; title: string; hint: string; said?: string }>(typed: string, all: T[], most: number): Map<string, T[]> {
 	const ranked = all
-		.map((one) => ({ one, rank: fit(typed, one.title, one.hint) }))
+		.map((one) => ({ one, rank: fit(typed, one.title, `${one.hint} ${one.said ?? ''}`) }))
 		.filter((each): each is { one: T; rank: number } => each.rank !== null)
 		.sort((a, b) => a.rank - b.rank);
 	const groups = Map.groupBy(ranked.map((each) => each.one), (one) => one.group);
@@ -117,8 +133,9 @@ const ofBundle = (one: BundleInfo): Found => ({
 	href: `/bundles?bundle=${encodeURIComponent(one.name)}`
 });
 const ofPublish = (one: PublishInfo): Found => ({
-	id: `publish ${one.publish}`, group: 'Publishes', href: `/publishes?publish=${one.publish}`, hint: one.state,
-	title: `${one.entity} ${one.product} ${versioned(one.version)}`.trim()
+	id: `publish ${one.publish}`, group: 'Publishes', href: `/publishes?publish=${one.publish}`, hint: `${one.state} · ${short(one.publish)}`,
+	title: `${one.entity} ${one.product} ${versioned(one.version)}`.trim(),
+	said: [one.project, one.task, one.user, one.bundle, one.publish, one.mode, one.comment].join(' ')
 });
 
 export const palette = new Palette();

@@ -1,4 +1,5 @@
 import { qi } from '#lib/qi/client.svelte.ts';
+import { whole } from '#lib/qi/whole.ts';
 
 /** Older publishes are called by their ids. */
 const PUBLISHES_MOST = 200;
@@ -38,7 +39,7 @@ export class Names {
 
 	async #ask() {
 		const [bundles, projects, users] = await Promise.allSettled([
-			qi.request('bundle.list', {}), qi.request('db.project.list', { limit: 500 }), qi.request('auth.user.list', {})
+			qi.request('bundle.list', {}), whole('db.project.list', {}), qi.request('auth.user.list', {})
 		]);
 		if (bundles.status === 'fulfilled') this.#bundles = new Map(bundles.value.bundles.map((one) => [one.id, one.name]));
 		if (projects.status === 'fulfilled') this.#projects = new Map(projects.value.items.map((one) => [one.id, one.name]));

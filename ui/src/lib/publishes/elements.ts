@@ -1,13 +1,15 @@
 // What the built-in pages of publishes put into slots: made like an addon's elements, with the same client and no other.
 
 interface About {
+	project?: { name: string };
 	entity?: { path: string };
 }
 
 class PublishHere extends HTMLElement {
 	set about(told: About) {
 		const link = document.createElement('a');
-		Object.assign(link, { href: '/publish', className: 'btn', textContent: 'Publish here' });
+		const where = new URLSearchParams({ project: told.project?.name ?? '', entity: told.entity?.path ?? '' });
+		Object.assign(link, { href: `/publish?${where}`, className: 'btn', textContent: 'Publish here' });
 		this.replaceChildren(...(told.entity ? [link] : []));
 	}
 }

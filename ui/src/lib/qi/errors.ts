@@ -18,12 +18,19 @@ export class QiError extends Error {
 	readonly data: { [key: string]: Json };
 
 	constructor(reply: ErrorReply) {
-		super(reply.message || 'Something went wrong.');
+		const status = Number(reply.status ?? reply.code ?? 0);
+		// What was asked is a topic's name, which says nothing to people; it stays in the data.
+		super(status === 504 && reply.data?.topic ? 'No answer came in time.' : reply.message || 'Something went wrong.');
 		this.name = 'QiError';
 		this.code = String(reply.code ?? '');
-		this.status = Number(reply.status ?? reply.code ?? 0);
+		this.status = status;
 		this.remedy = reply.remedy ?? '';
 		this.data = reply.data ?? {};
+	}
+
+	/** Nobody said no: whoever was asked is away, or hangs. */
+	get unanswered() {
+		return this.status === 503 || this.status === 504;
 	}
 }
 

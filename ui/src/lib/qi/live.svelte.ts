@@ -1,15 +1,23 @@
-import { TRACKER_MS, arrivals } from '../arrivals.svelte';
+import { untrack } from 'svelte';
+import { SvelteSet } from 'svelte/reactivity';
+import { LONGEST_MS, TRACKER_MS, arrivals } from '../arrivals.svelte';
 import type { Topics } from '../contracts';
 import { qi, asQiError, type Fact, type QiError } from './client.svelte';
 
-/** What the log does not tell of: of these there are feeds. */
+/** What the log does not tell of: of these there are feeds, and `tracker.entity` is a part of one. */
 const FEEDS = new Set(['tracker', 'job', 'session', 'actor']);
+const kindOf = (category: string) => category.split('.')[0] ?? '';
+
+/** Of all that is shown now, what comes from the tracker: it may be elsewhere, and nobody waits for it. */
+export const tracked = new SvelteSet<Live<unknown>>();
 
 /** Data that follow the log: asked for once, and again whenever one of the `categories` has news. */
 export class Live<T> {
 	data = $state.raw<T | undefined>(undefined);
 	error = $state.raw<QiError | null>(null);
 	loading = $state(true);
+	/** The answer takes so long that whoever looks wants to know. */
+	late = $state(false);
 	/** When `data` were true, milliseconds. */
 	asOf = $state(0);
 
@@ -23,17 +31,22 @@ export class Live<T> {
 	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
 	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
 		this.#load = load;
-		this.#far = categories.includes('tracker');
+		this.#far = categories.some((one) => kindOf(one) === 'tracker');
 		$effect(() => {
 			// Every time the wire comes up, for nobody knows what was missed.
 			if (qi.opens > 0) void this.refresh();
 		});
 		$effect(() => this.#arrived);
 		$effect(() => {
-			const subjects = categories.filter((one) => !FEEDS.has(one)).map((category) => `qi.event.${category}.>`);
-			const feeds = categories.filter((one) => FEEDS.has(one));
+			if (!this.#far) return;
+			untrack(() => tracked.add(this));
+			return () => tracked.delete(this);
+		});
+		$effect(() => {
+			const subjects = categories.filter((one) => !FEEDS.has(kindOf(one))).map((category) => `qi.event.${category}.>`);
+			const feeds = categories.filter((one) => FEEDS.has(kindOf(one)));
 			if (!categories.length || qi.who !== 'in') return;
-			const stops = feeds.map((kind) => qi.feed(`qi.feed.${kind}.>`, () => this.soon()));
+			const stops = feeds.map((one) => qi.feed(one.includes('.') ? `qi.feed.${one}` : `qi.feed.${one}.>`, () => this.soon()));
 			if (subjects.length) stops.push(qi.facts(subjects, (event) => mine(event) && this.soon()));
 			return () => {
 				stops.forEach((stop) => stop());
@@ -41,6 +54,16 @@ export class Live<T> {
 				this.#timer = undefined;
 			};
 		});
+	}
+
+	/** The tracker did not answer; `Stale` says so once for all that came from it. */
+	get unanswered() {
+		return this.#far && this.error !== null && this.error.unanswered;
+	}
+
+	/** What else went wrong: that is said where the data would stand. */
+	get refused() {
+		return this.unanswered ? null : this.error;
 	}
 
 	/** Several facts of one decision are one refresh; of a stream of them there are four a second. */
@@ -55,6 +78,7 @@ export class Live<T> {
 		const run = ++this.#run;
 		this.loading = true;
 		if (this.#far) setTimeout(this.#arrived, TRACKER_MS);
+		const slow = setTimeout(() => run === this.#run && (this.late = true), LONGEST_MS);
 		try {
 			const data = await this.#load();
 			if (run !== this.#run) return; // a later answer is there already
@@ -64,8 +88,9 @@ export class Live<T> {
 		} catch (error) {
 			if (run === this.#run) this.error = asQiError(error);
 		} finally {
+			clearTimeout(slow);
 			if (run === this.#run) {
-				this.loading = false;
+				this.loading = this.late = false;
 				this.#arrived();
 			}
 		}

@@ -102,7 +102,7 @@ export class Socket {
 			const timer = setTimeout(() => {
 				this.#waiting.delete(id);
 				this.#send({ op: 'cancel', id });
-				reject(new QiError({ code: 504, message: `No answer to ${topic} in time.` }));
+				reject(new QiError({ code: 504, data: { topic }, remedy: 'Who was asked is busy, or hangs: the page Mesh shows which.' }));
 			}, timeoutMs + 1_000);
 			this.#waiting.set(id, { resolve, reject, timer });
 			this.#send({ op: 'request', id, topic, data, timeout_ms: timeoutMs, ...(addon ? { addon } : {}) });
