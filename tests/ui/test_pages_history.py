@@ -71,7 +71,7 @@ def test_the_whole_log_is_searched_exported_shown_as_it_was_and_backed_up(
         studio.bus.request(
             PatchSettings(scope="project", target=shot.project, settings=(setting,), reason=reason, command=new_id())
         )
-    page.get_by_role("button", name=re.compile(f"{shot.project} · qi.paths.folders.project: .*turnover")).click()
+    page.get_by_role("button", name=re.compile(f"qi.paths.folders.project: .*turnover.* · {shot.project}")).click()
     expect(before_and_after).to_contain_text("reference")
     expect(before_and_after.get_by_role("deletion")).to_have_count(0)
     expect(before_and_after.get_by_role("insertion")).to_have_text("turnover")

@@ -1,4 +1,4 @@
-import { qi } from './qi/client.svelte';
+import { asQiError, qi } from './qi/client.svelte';
 import { slots, type AddonCommand, type AddonWindow } from './qi/slots.svelte';
 import { act, toasts } from './toasts.svelte';
 
@@ -14,10 +14,17 @@ declare global {
 
 /** Ask an addon what one of its commands stands for, and say what it answers. */
 export async function run(one: AddonCommand) {
-	toasts.show('running', one.title, one.addon);
-	const told = await act(one.title, () => qi.ask(one.topic, {}, { addon: one.addon, timeoutMs: LONGEST_MS }));
-	const text = (told as { text?: unknown } | undefined)?.text;
-	if (typeof text === 'string') toasts.show('ok', text, one.title);
+	const running = toasts.show('running', one.title, one.addon);
+	try {
+		const told = (await qi.ask(one.topic, {}, { addon: one.addon, timeoutMs: LONGEST_MS })) as { text?: unknown } | null;
+		const text = typeof told?.text === 'string' ? told.text : '';
+		toasts.show('ok', text || one.title, text ? one.title : '');
+	} catch (error) {
+		const refused = asQiError(error);
+		toasts.show('failed', refused.message, refused.remedy);
+	} finally {
+		toasts.close(running);
+	}
 }
 
 /** Each command that was chosen in the tray, once, as soon as this window is in. */

@@ -13,10 +13,12 @@ class Toasts {
 	all = $state<Toast[]>([]);
 	#next = 1;
 
-	show(level: Toast['level'], text: string, detail = '', href?: string) {
+	/** Answers its id, by which it can be closed earlier. */
+	show(level: Toast['level'], text: string, detail = '', href?: string): number {
 		const id = this.#next++;
 		this.all = [...this.all.slice(-4), { id, level, text, detail, href }];
 		setTimeout(() => this.close(id), level === 'failed' ? 12_000 : 5_000);
+		return id;
 	}
 
 	close(id: number) {

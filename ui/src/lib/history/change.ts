@@ -66,10 +66,11 @@ export function restOf(event: LogEvent): Data {
 /** What differs between what two events say. */
 export const betweenEvents = (one: LogEvent, other: LogEvent): Change => ({ of: '', ...between(one.data, other.data) });
 
-/** Of what, and what an event says, on one line. */
-export function gist(event: LogEvent, named: Named): string {
+/** Of what, and what an event says, on one line; where there is little room, what it says comes first. */
+export function gist(event: LogEvent, named: Named, saidFirst = false): string {
 	const subject = subjectOf(event, named);
-	return [event.data.name === subject ? '' : subject, said(event, named)].filter(Boolean).join(' · ');
+	const parts = [event.data.name === subject ? '' : subject, said(event, named)];
+	return (saidFirst ? parts.reverse() : parts).filter(Boolean).join(' · ');
 }
 
 /** What an event says, on one line, where one knows of what. */
