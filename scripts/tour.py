@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from rich.console import Console
@@ -209,10 +210,14 @@ def visit_desktop(driver: Playwright, home: Path) -> None:
 
 
 def keep(pixels: bytes, file: Path) -> None:
-    """With a palette of 256 colours, so that it is small."""
-    whole = Image.open(io.BytesIO(pixels)).convert("RGB")
-    # States have colours that are rare on a page, and are not to be lost.
-    small = whole.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    """With the 256 colours that most of it has, so that it is small and no plain colour is another one."""
+    whole = np.asarray(Image.open(io.BytesIO(pixels)).convert("RGB"))
+    colours, where, count = np.unique(whole.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    kept = colours[np.argsort(count)[-256:]]
+    # Pillow's own search for the nearest colour is coarse: a grey becomes a blue one.
+    nearest = ((colours[:, None].astype(int) - kept[None].astype(int)) ** 2).sum(2).argmin(1).astype(np.uint8)
+    small = Image.fromarray(nearest[where].reshape(whole.shape[:2]), "P")
+    small.putpalette(kept.tobytes())
     small.save(file, optimize=True)
     size = file.stat().st_size
     sys.stderr.write(f"{file.name}  {size // 1000} kB\n")
