@@ -39,7 +39,7 @@ from qi.home import Home
 from qi.messages import Done, to_addon
 from qi.reading import open_reader
 
-TRIES_MOST = 8
+TRIES_MOST = 30
 TRIES_WINDOW_S = 60.0
 
 

@@ -29,8 +29,8 @@ USUAL_PORTS = range(20_000, 30_000)
 RAN_WELL_S = 60.0
 """After so long its deaths are forgotten."""
 LOOK_EVERY_S = 10.0
-SILENT_MOST = 4
-"""So often in a row it may leave the question open whether it is alive, each time for as long as `Front` waits."""
+SILENT_MOST = 6
+"""So many looks in a row may find no sign of life. Looks, not seconds: who slept with the machine is not late."""
 
 
 class Beside:
@@ -91,11 +91,13 @@ class Beside:
 
     def _watch(self, running: Front) -> None:
         """Until it ends, also because it hangs; once it has run well what happened before is forgotten."""
-        well_at, silent = time.monotonic() + RAN_WELL_S, 0
+        well_at, silent, last = time.monotonic() + RAN_WELL_S, 0, None
         while not running.ends_within(LOOK_EVERY_S) and not self._stopping.is_set():
-            silent = 0 if running.answers() else silent + 1
+            # Not a question over HTTP: a proxy, a certificate or a crowd may stand in the way of that.
+            before, last = last, ServerFile.beaten(self._home, running.pid)
+            silent = silent + 1 if last is not None and last == before else 0
             if silent == SILENT_MOST:
-                log.warning("the server of the Command Center does not answer any more and is killed")
+                log.warning("the server of the Command Center gives no sign of life and is killed")
                 running.kill()
             elif not silent and time.monotonic() > well_at:
                 self._died, self._deaths = "", 0

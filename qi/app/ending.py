@@ -1,4 +1,4 @@
-"""The end of this process: asked for by a signal or by any thread, waited for by the main thread.
+"""The end of this process: asked for by a signal or by any thread, waited for by the main thread or by one of its own.
 
 Not an event: the system may give a signal to a thread other than the main one, which then sleeps on in a lock while
 the handler waits for it, and a handler that comes at the moment its own thread holds the event's lock waits for ever.
@@ -40,5 +40,5 @@ class Ending:
             self._tell.send(b"\0")
 
     def wait(self) -> None:
-        """Block until the end is asked for; main thread."""
+        """Block until the end is asked for; one thread."""
         self._told.recv(1)

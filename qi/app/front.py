@@ -6,14 +6,16 @@ Any thread.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import logging
+import os
 import ssl
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import psutil
 
@@ -54,6 +56,21 @@ class ServerFile:
         return found if psutil.pid_exists(found.pid) else None
 
     @staticmethod
+    def beat(home: Home, pid: int) -> None:
+        """The server's event loop is alive: it touches its file. Not another one's that stands there by now."""
+        found = ServerFile.read(home)
+        if found is not None and found.pid == pid:
+            os.utime(home.server_file)
+
+    @staticmethod
+    def beaten(home: Home, pid: int) -> int | None:
+        """A number that changes when it does; None where it has no file."""
+        found = ServerFile.read(home)
+        with contextlib.suppress(FileNotFoundError):  # it has just gone
+            return home.server_file.stat().st_mtime_ns if found is not None and found.pid == pid else None
+        return None
+
+    @staticmethod
     def remove(home: Home, pid: int) -> None:
         """Unless another one's stands there by now."""
         found = ServerFile.read(home)
@@ -77,28 +94,33 @@ class Front:
             headers={"authorization": f"Qi-Key {self._key}", "content-type": "application/json"},
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(request, timeout=ASK_LIMIT_S, context=self._trusted()) as answer:
+            with self._opened(request) as answer:
                 code = json.loads(answer.read())["code"]
-        except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             raise Unavailable(f"the server at {self.url} gives no link: {error}") from error
         return f"{self.url}{path}#code={code}"
 
     def answers(self) -> bool:
         """Whether it is there: after a power cut its file may name a process that is somebody else's by now."""
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=ASK_LIMIT_S, context=self._trusted()):
+            with self._opened(urllib.request.Request(f"{self.url}/healthz")):
                 return True
-        except urllib.error.HTTPError as refused:
-            return refused.code in (429, 503)  # it is busy, but it is there
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             log.info("the server at %s does not answer: %s", self.url, error)
             return False
 
-    def _trusted(self) -> ssl.SSLContext:
+    def _opened(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Asked of this very machine, whatever proxy leads out of it."""
         trusted = ssl.create_default_context()
         if self._ca:
             trusted.load_verify_locations(self._ca)
-        return trusted
+        secured = urllib.request.HTTPSHandler(context=trusted)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), secured)
+        return cast(http.client.HTTPResponse, direct.open(request, timeout=ASK_LIMIT_S))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
 
     def ends_within(self, seconds: float) -> bool:
         """Whether the server that this process started ends in that time."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from actors.auth import TRIES_MOST
 from events.ids import new_id
 from qi.bus import Bus
 from qi.contracts.auth import AddUser, GrantRole, ListUsers, LoggedIn, Login, Logout
@@ -69,13 +70,13 @@ def test_a_wrong_password_and_an_unknown_name_are_told_alike(studio: RunningStud
 def test_guessing_is_slowed_down_for_that_name_only(studio: RunningStudio, artist: str) -> None:
     answers: list[type[QiError]] = []
     participant = studio.join()
-    for guess in range(9):
+    for guess in range(TRIES_MOST + 1):
         with pytest.raises(QiError) as told:
             participant.bus.request(Login(user=artist, password=f"guess number {guess}"))
         answers.append(type(told.value))
     participant.leave()
 
-    assert answers == [Unauthenticated] * 8 + [Busy]
+    assert answers == [Unauthenticated] * TRIES_MOST + [Busy]
     other = f"bob {new_id()[-8:]}"
     studio.bus.request(AddUser(name=other, password=PASSWORD, command=new_id()))
     with logged_in(studio, other) as (_, done):

@@ -124,6 +124,8 @@ class Sitting:
         self._programs = Programs(home.logs, reaches)
         self._quitting = False
         self._asking = threading.Lock()
+        """Held while somebody is asked; who need not ask does not wait for that."""
+        self._once = threading.Lock()
         self._limit = threading.Timer(QUIT_LIMIT_S, _give_up)
         self._limit.daemon = True
 
@@ -146,15 +148,19 @@ class Sitting:
 
     def quit(self, *, asks: bool = True) -> None:
         """Close every window; with something going on that is asked first. Any thread but the one that shows."""
-        with self._asking:
+        if asks and not self._may_quit():
+            return
+        with self._once:
             if self._quitting:
                 return
-            going_on = self._goes_on() if asks else []
-            if going_on and not self._screen.ask("Quit Qi?", question(going_on)):
-                return
             self._quitting = True
-        self._limit.start()
+            self._limit.start()
         self._screen.destroy_all()
+
+    def _may_quit(self) -> bool:
+        with self._asking:
+            going_on = [] if self._quitting else self._goes_on()
+            return not going_on or self._screen.ask("Quit Qi?", question(going_on))
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ log = logging.getLogger("qi.server")
 LOG_FILE = "server.jsonl"
 FRAME_MOST_BYTES = 512 * 1024
 STOP_LIMIT_S = 5
+BEAT_EVERY_S = 3.0
+"""Whoever keeps the server looks for it less often."""
 
 
 class Server(uvicorn.Server):
@@ -85,7 +87,8 @@ async def serve(
         server = Server(config)
         host, port = sock.getsockname()[:2]
         url = f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"
-        work = [asyncio.create_task(one) for one in (facts.follow(), logins.sweep(), server.serve(sockets=[sock]))]
+        lives = (facts.follow(), logins.sweep(), _beat(home), server.serve(sockets=[sock]))
+        work = [asyncio.create_task(one) for one in lives]
         ServerFile(url, logins.owner_key, os.getpid(), tls[2] if tls else "").write(home)
         say_ready()
         log.info("the Command Center is at %s", url)
@@ -105,6 +108,12 @@ async def serve(
         ServerFile.remove(home, os.getpid())
         await logins.close()
         await asyncio.to_thread(participant.leave)
+
+
+async def _beat(home: Home) -> None:
+    while True:
+        await asyncio.sleep(BEAT_EVERY_S)
+        ServerFile.beat(home, os.getpid())
 
 
 def main() -> int:

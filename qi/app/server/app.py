@@ -39,6 +39,8 @@ from qi.web import asker
 log = logging.getLogger("qi.server")
 
 SOCKETS_MOST, SOCKETS_A_USER = 1000, 100
+STRANGERS_MOST = 200
+"""Sockets that did not say yet whose they are: they have seconds for that."""
 SHARED = ("/settings", "/bundles")
 """Addresses that scripts and people share: a browser that goes there says so, and gets the page."""
 
@@ -98,7 +100,7 @@ class Application:
         except Busy:
             await ws.close(REFUSED)
             return
-        if self._sockets >= SOCKETS_MOST:
+        if self._sockets >= SOCKETS_MOST + STRANGERS_MOST:
             await ws.close(1013)
             return
         self._sockets += 1

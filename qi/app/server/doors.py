@@ -11,6 +11,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from events.names import fold_name
 from qi.errors import Busy
 
 LOGINS_A_CLIENT = parse("20/minute")
@@ -104,7 +105,7 @@ class Doors:
 
 
 def _key(user: str) -> str:
-    return user.casefold()[:200]
+    return fold_name(user)[:200]
 
 
 def _words(seconds: float) -> str:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -45,28 +46,11 @@ class _Watch:
             self._transport.abort()
 
 
-class Http(H11Protocol):
-    """Its requests know their transport, and so do those of the socket that it may become."""
+class _Watched(asyncio.Protocol):
+    """Looks after its transport, beside what it is otherwise."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.app_state = {**self.app_state, TRANSPORT: transport}
-        self._watch = _Watch(transport)
-        super().connection_made(transport)
+    _watch: _Watch
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._watch.begin()
-
-    def resume_writing(self) -> None:
-        self._watch.end()
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._watch.end()
-        super().connection_lost(exc)
-
-
-class WebSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._watch = _Watch(cast(asyncio.Transport, transport))
         super().connection_made(transport)
@@ -82,6 +66,22 @@ class WebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.end()
         super().connection_lost(exc)
+
+
+class Http(_Watched, H11Protocol):
+    """Its requests know their transport, and so do those of the socket that it may become."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+        super().connection_made(transport)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._watch.end()  # the socket has one of its own
+        super().handle_websocket_upgrade(event)
+
+
+class WebSocket(_Watched, WebSocketsSansIOProtocol):
+    """A socket of a page, or of a script."""
 
 
 def abort(scope: MutableMapping[str, Any]) -> None:

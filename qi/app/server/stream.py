@@ -91,6 +91,8 @@ class _Follower:
                     async with asyncio.timeout(QUIET_S):
                         frame = await self._waiting.get()
                 except TimeoutError:
+                    if not login.may("history.read"):
+                        return
                     yield ": still here\n\n"
                     continue
                 if frame is None or not login.may("history.read"):

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
@@ -22,6 +24,7 @@ from qi.checked import Checked
 from qi.contracts.applications import StartProgram
 from qi.contracts.publish import CancelPublish
 from qi.errors import DeadlineExceeded
+from qi.home import Home
 from qi.session.participant import Participant
 from qi.testing.mesh import eventually
 from qi.testing.processes import children
@@ -125,6 +128,37 @@ def test_of_a_studio_that_does_not_answer_nobody_knows_what_goes_on() -> None:
 
     (said,) = what_goes_on(cast(Any, Silent()), "a session")
     assert "the studio does not answer" in said
+
+
+def test_who_ends_the_desktop_from_outside_does_not_wait_for_an_answer_to_its_question(tmp_path: Path) -> None:
+    from qi.app.desktop.run import Sitting
+
+    asked, answered = threading.Event(), threading.Event()
+
+    class Asking(Screen):
+        def ask(self, title: str, question: str) -> bool:
+            asked.set()
+            return answered.wait(LIMIT_S)
+
+    class Silent:
+        session = "one"
+        bus = SimpleNamespace(request=lambda *_, **__: fail())
+
+    def fail() -> None:
+        raise DeadlineExceeded("no answer in time")
+
+    screen = Asking()
+    sitting = Sitting(Home(tmp_path), cast(Any, Silent()), Backend("qt"), {})
+    sitting._screen = cast(Any, screen)
+    by_hand = threading.Thread(target=sitting.quit)
+    by_hand.start()
+    assert asked.wait(LIMIT_S)
+    sitting.quit(asks=False)
+    sitting._limit.cancel()
+    assert screen.gone == 1
+    answered.set()
+    by_hand.join()
+    assert screen.gone == 1
 
 
 STUCK = """

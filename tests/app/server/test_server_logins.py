@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,17 @@ def test_a_wrong_password_is_refused_and_many_of_them_lock_the_user_out(server: 
     assert [one.status_code for one in refused] == [401] * 5 + [429] * 2
     assert int(refused[-1].headers["retry-after"]) >= 1
     assert "wait" in refused[-1].json()["error"]["message"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has no second address")
+def test_who_guesses_is_locked_out_in_whatever_spelling_and_the_user_is_not_elsewhere(server: RunningServer) -> None:
+    spellings = ["kim", "KIM", "k\u200dim", "ki\u200dm", "k\u200di\u200dm", "\uff4bim", "Kim", "kiM"]
+    with server.client() as thief, server.client() as home:
+        guess = partial(thief.http.post, "/auth/login")
+        refused = [guess(json={"user": user, "password": "x"}).status_code for user in spellings]
+        assert refused == [401] * 5 + [429] * 3
+        assert guess(json={"user": "kim", "password": PASSWORD}).status_code == 429
+        home.log_in("kim")
 
 
 def test_a_refresh_token_is_good_once_and_a_stolen_one_ends_the_log_in(server: RunningServer) -> None:

@@ -32,9 +32,13 @@ class Palette {
 	#asked = '';
 	#projects: Promise<string[]> = Promise.resolve([]);
 
-	/** After a log-in, and whenever it is opened: each kind is there as soon as it comes, and no kind waits for another. */
+	/** It is opened: what was found by a text then may be more by now. */
+	begin() {
+		this.#asked = '';
+	}
+
+	/** After a log-in, whenever it is opened, and when addons change: each kind is there as soon as it comes, and no kind waits for another. */
 	fill() {
-		this.#asked = ''; // what was found then may be more by now
 		const projects = whole('db.project.list', {}).then((told) => told.items);
 		this.#projects = projects.then((all) => all.map((one) => one.name), () => []); // as of every kind: see #keep
 		this.#keep('projects', async () => (await projects).map(ofProject));

@@ -16,6 +16,8 @@ class Client {
 	tries = $state(0);
 	/** How often the wire came up. */
 	opens = $state(0);
+	/** Why the server has no room for this window, while it has none. */
+	crowded = $state.raw<QiError | null>(null);
 	/** Whether the present user had a wire before: the pages stay while it is mended. */
 	met = $state(false);
 	user = $state<User>({ name: '', roles: [], permissions: [] });
@@ -118,11 +120,13 @@ class Client {
 				this.wire = state;
 				this.tries = tries;
 				if (state !== 'open') return;
+				this.crowded = null;
 				this.opens += 1;
 				this.#opened.splice(0).forEach((open) => open());
 			},
 			welcome: (welcome) => this.#welcome(welcome),
-			out: (error) => this.#forget(error.message)
+			out: (error) => this.#forget(error.message),
+			crowded: (error) => (this.crowded = error)
 		});
 		this.#socket.start();
 	}

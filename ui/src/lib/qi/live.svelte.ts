@@ -21,15 +21,18 @@ export class Live<T> {
 	/** When `data` were true, milliseconds. */
 	asOf = $state(0);
 
-	#load: () => Promise<T>;
+	#load: (over: AbortSignal) => Promise<T>;
 	#run = 0;
+	/** Tells a load under way that a later one took its place. */
+	#over = new AbortController();
+	#news = false;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#arrived = arrivals.wait();
 	/** It may be asked of a tracker elsewhere. */
 	#far: boolean;
 
 	/** Inside a component's set-up. `load` may read state: the data follow it, too. */
-	constructor(load: () => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
+	constructor(load: (over: AbortSignal) => Promise<T>, categories: string[] = [], mine: (event: Fact) => boolean = () => true) {
 		this.#load = load;
 		this.#far = categories.some((one) => kindOf(one) === 'tracker');
 		$effect(() => {
@@ -52,6 +55,7 @@ export class Live<T> {
 				stops.forEach((stop) => stop());
 				clearTimeout(this.#timer);
 				this.#timer = undefined;
+				this.#news = false;
 			};
 		});
 	}
@@ -70,17 +74,22 @@ export class Live<T> {
 	soon(ms = Date.now() - this.asOf < 1_000 ? 250 : 60) {
 		this.#timer ??= setTimeout(() => {
 			this.#timer = undefined;
-			void this.refresh();
+			// What takes longer than news take to come would be begun again and again, and never be there.
+			if (this.loading) this.#news = true;
+			else void this.refresh();
 		}, ms);
 	}
 
 	async refresh() {
 		const run = ++this.#run;
+		this.#over.abort();
+		const over = (this.#over = new AbortController());
 		this.loading = true;
+		this.#news = false;
 		if (this.#far) setTimeout(this.#arrived, TRACKER_MS);
 		const slow = setTimeout(() => run === this.#run && (this.late = true), LONGEST_MS);
 		try {
-			const data = await this.#load();
+			const data = await this.#load(over.signal);
 			if (run !== this.#run) return; // a later answer is there already
 			this.data = data;
 			this.error = null;
@@ -92,6 +101,7 @@ export class Live<T> {
 			if (run === this.#run) {
 				this.loading = this.late = false;
 				this.#arrived();
+				if (this.#news) this.soon();
 			}
 		}
 	}

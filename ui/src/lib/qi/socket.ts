@@ -49,10 +49,14 @@ export interface SocketEvents {
 	welcome(told: Welcome): void;
 	/** The log-in is over. */
 	out(error: QiError): void;
+	/** There is no room for one more; it is tried again. */
+	crowded(error: QiError | null): void;
 }
 
 /** Somebody, or the network, is back: it is not waited any longer. */
 const WAKES = ['online', 'focus'];
+/** Close code of the server's. */
+const CROWDED = 4429;
 const PING_MS = 15_000;
 const SILENCE_MS = 40_000;
 const LONGEST_WAIT_MS = 3_000;
@@ -65,6 +69,8 @@ export class Socket {
 	#tries = 0;
 	#next = 1;
 	#heard = 0;
+	/** What the server said last when it closed. */
+	#bye: QiError | null = null;
 	#waiting = new Map<number, Waiting>();
 	#subscriptions = new Map<number, Subscription>();
 	#retry: ReturnType<typeof setTimeout> | undefined;
@@ -149,6 +155,7 @@ export class Socket {
 			if (this.#ws !== ws) return;
 			this.#lost();
 			if (!this.#wanted) return;
+			if (closed.code === CROWDED) this.events.crowded(this.#bye);
 			if (closed.code === 4403) {
 				return this.#out(new QiError({ code: 403, message: 'The server does not let this window in.' }));
 			}
@@ -183,6 +190,9 @@ export class Socket {
 
 	#take(frame: Frame) {
 		switch (frame.op) {
+			case 'bye':
+				this.#bye = new QiError(frame.error ?? {});
+				return;
 			case 'welcome':
 				return this.#welcome(frame as unknown as Welcome);
 			case 'renew':

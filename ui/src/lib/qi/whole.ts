@@ -15,13 +15,13 @@ export interface Whole<I> {
 	more: boolean;
 }
 
-/** All that a topic lists, page by page. */
-export async function whole<T extends Paged>(topic: T, asked: Topics[T][0]): Promise<Whole<Item<T>>> {
+/** All that a topic lists, page by page, unless it is over meanwhile. */
+export async function whole<T extends Paged>(topic: T, asked: Topics[T][0], over?: AbortSignal): Promise<Whole<Item<T>>> {
 	const items: Item<T>[] = [];
 	for (let after = ''; ; ) {
 		const page = await qi.request(topic, { ...asked, after, limit: PAGE });
 		items.push(...(page.items as Item<T>[]));
 		after = page.next;
-		if (!after || items.length >= MOST) return { items, more: after !== '' };
+		if (!after || items.length >= MOST || over?.aborted) return { items, more: after !== '' };
 	}
 }
