@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from actors.auth import TRIES_MOST
 from events.ids import new_id
 from qi.app.cli.main import main
 from qi.testing.fixtures import Said
@@ -219,8 +220,8 @@ def test_a_log_in_that_lapsed_can_be_renewed_and_logged_out(
 
 def test_too_many_wrong_passwords_exit_6(qi: Qi, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"eve{new_id()[-6:]}"
-    codes = [log_in(qi, monkeypatch, ["login", name], f"guess number {n}").code for n in range(9)]
-    assert codes == [5] * 8 + [6]
+    codes = [log_in(qi, monkeypatch, ["login", name], f"guess number {n}").code for n in range(TRIES_MOST + 1)]
+    assert codes == [5] * TRIES_MOST + [6]
 
 
 def test_projects_entities_and_tasks_are_listed(qi: Qi, tmp_path: Path) -> None:
