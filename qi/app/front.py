@@ -58,16 +58,22 @@ class ServerFile:
     @staticmethod
     def beat(home: Home, pid: int) -> None:
         """The server's event loop is alive: it touches its file. Not another one's that stands there by now."""
-        found = ServerFile.read(home)
-        if found is not None and found.pid == pid:
-            os.utime(home.server_file)
+        try:
+            found = ServerFile.read(home)
+            if found is not None and found.pid == pid:
+                os.utime(home.server_file)
+        except OSError as error:  # a disk that takes nothing ends no server
+            log.debug("the server cannot touch its file: %s", error)
 
     @staticmethod
     def beaten(home: Home, pid: int) -> int | None:
-        """A number that changes when it does; None where it has no file."""
-        found = ServerFile.read(home)
-        with contextlib.suppress(FileNotFoundError):  # it has just gone
-            return home.server_file.stat().st_mtime_ns if found is not None and found.pid == pid else None
+        """A number that changes when it does; None where it has no file, or the disk takes nothing."""
+        try:
+            found = ServerFile.read(home)
+            if found is not None and found.pid == pid and os.access(home.server_file, os.W_OK):
+                return home.server_file.stat().st_mtime_ns
+        except OSError as error:
+            log.debug("the server's file cannot be read: %s", error)
         return None
 
     @staticmethod

@@ -97,6 +97,7 @@ async def serve(
         for one in work:
             if one.done():
                 one.result()
+                log.error("uvicorn, or what follows the log, ended by itself")
                 raise QiError("the server ended by itself", remedy=f"its log in {home.logs} may say why")
         server.should_exit = True
         with contextlib.suppress(TimeoutError):

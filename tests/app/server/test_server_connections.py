@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -99,6 +101,30 @@ def test_an_address_holds_so_many_connections_and_a_stranger_fewer(
     eventually(is_let_in, LIMIT_S)
     for one in held:
         one.close()
+
+
+def test_a_beat_is_told_from_silence_and_both_from_a_disk_that_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, me = Home(tmp_path), os.getpid()
+    assert front.ServerFile.beaten(home, me) is None
+    front.ServerFile("http://localhost", "a key", me).write(home)
+    os.utime(home.server_file, (1.0, 1.0))
+    silent = front.ServerFile.beaten(home, me)
+    assert silent == front.ServerFile.beaten(home, me) == 1_000_000_000
+    assert front.ServerFile.beaten(home, me + 1) is None
+    front.ServerFile.beat(home, me + 1)  # another's file
+    assert front.ServerFile.beaten(home, me) == silent
+    front.ServerFile.beat(home, me)
+    assert front.ServerFile.beaten(home, me) not in (None, silent)
+
+    def refuses(*_: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(front.os, "utime", refuses)
+    front.ServerFile.beat(home, me)
+    monkeypatch.setattr(front.os, "access", lambda *_: False)
+    assert front.ServerFile.beaten(home, me) is None
 
 
 @pytest.mark.parametrize(("how", "ended"), [("hangs", "signal 9"), ("its loop is ended by an addon", "code 3")])
