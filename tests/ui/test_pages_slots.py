@@ -119,6 +119,7 @@ def test_an_element_that_fails_when_it_goes_is_told_of_in_the_console_and_the_pa
     given_script(one, body)
     page = one.go(f"/?project={versions.project}&entity={versions.entity}")
     expect(frame(page.get_by_role("row"), "version.action").locator("panels-mark")).to_have_count(2)
+    expect(frame(page, "context.action").locator("panels-mark")).to_be_attached()
     page.get_by_role("link", name="Dailies").click()
     expect(page.locator("panels-dailies")).to_be_attached()
     page.get_by_role("button", name="User menu").click()
