@@ -1,7 +1,7 @@
 """The base of every service and addon: one thread, one mailbox, its own state, spoken to by subjects only.
 
-The bus thread does O(1) work for each message: it looks at the mailbox and puts the raw message in, or answers 429.
-Everything else, decoding included, happens in the actor's own thread. Pykka owns the thread and its life.
+The bus thread only puts raw messages into the mailbox (:mod:`qi.intake`). Everything else, decoding included, happens
+in the actor's own thread. Pykka owns the thread and its life.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar, cast
 
 import pykka
-from pykka._envelope import Envelope
 
 from events.ids import new_id
 from qi import context
-from qi.bus import Bus, Subscription, Timer
+from qi.bus import Bus
 from qi.callers import Callers
-from qi.context import STUDIO
 from qi.contracts.mesh import Ping, Pong
 from qi.contracts.session import Identify
 from qi.endpoints import Asked, Call, Endpoint, Heard, Tick, every, handles, handles_batch, listens, members
-from qi.errors import Busy, DeadlineExceeded, Loop, QiError
+from qi.errors import Busy, DeadlineExceeded, QiError
 from qi.identity import STUDIO_IDENTITY, Identity, identity_of
+from qi.intake import Intake
 from qi.mailbox import Mailbox
 from qi.messages import SERVICE, Address, Request
 from qi.replies import Replies
@@ -45,7 +44,6 @@ R = TypeVar("R")
 IDENTITY_CHANGES = ("qi.session.*.identity", "qi.event.user.>")
 """On these a session's user or a user's roles have changed: what was known of anybody counts no more."""
 BATCH_MOST = 256
-BUSY_RETRY_MS = 200
 STOPPING_RETRY_MS = 500
 
 
@@ -86,15 +84,15 @@ class Actor(pykka.ThreadingActor):
         super().__init__()
         self._bus = bus
         self._address: Address = SERVICE
-        self._subscriptions: list[Subscription] = []
-        self._timers: list[Timer] = []
         self._callers = Callers(self.name, lambda session: self.identify(session))
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        self._name_in_head = self.name.encode()
         self._id = new_id()
         self._stats = Statistics()
         self._replies = Replies(bus, self.name, self._stats)
+        self._intake = Intake(
+            self.name, bus, self.mailbox, self._replies, self._stats, self.mailbox_limit, self.mailbox_bytes
+        )
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -148,17 +146,17 @@ class Actor(pykka.ThreadingActor):
             context.enter(context.Context(trace=new_id()))
             self.setup()
             for endpoint in self.endpoints():
-                self._serve(endpoint)
+                self._intake.serve(endpoint, self.subject_of(endpoint), self.queue_group)
             for member in members(type(self)):
                 if "_qi_listens" in member.__dict__:
                     subject, whole = member.__dict__["_qi_listens"]
-                    self._listen(subject, member.__name__, whole=whole)
+                    self._intake.listen(subject, member.__name__, whole=whole)
                 if "_qi_every" in member.__dict__:
                     often = member.__dict__["_qi_every"]
-                    self._tick(getattr(self, often) if isinstance(often, str) else often, member.__name__)
+                    self._intake.tick(getattr(self, often) if isinstance(often, str) else often, member.__name__)
             if self.is_service:
                 for subject in IDENTITY_CHANGES:
-                    self._subscriptions.append(self._bus.subscribe(subject, self._forget_identities))
+                    self._intake.listen_at_once(subject, self._forget_identities)
                 self._bus.services.add(self)
         except BaseException as error:
             # Pykka calls no hook for a failed start, and a SystemExit here would stop every actor of the process.
@@ -231,66 +229,14 @@ class Actor(pykka.ThreadingActor):
             return f"qi.rpc.*.mesh.ping.{self.name}"
         return self._address.subject("*", endpoint.kind.topic)
 
-    def _serve(self, endpoint: Endpoint) -> None:
-        mailbox, subject = self.mailbox, self.subject_of(endpoint)
-        # A subject without a caller leads to one session; the broker lets only the studio publish there.
-        position = subject.split(".").index("*") if "*" in subject else -1
-
-        def arrive(msg: Message) -> None:  # bus thread
-            unwelcome = self._unwelcome(endpoint, msg)
-            if unwelcome is not None:
-                self._replies.refuse(msg, unwelcome)
-                return
-            caller = msg.subject.split(".")[position] if position >= 0 else STUDIO
-            mailbox.put_sized(Envelope(Call(endpoint, msg, time.monotonic(), caller)), len(msg.data))
-
-        self._subscriptions.append(self._bus.subscribe(subject, arrive, queue=self.queue_group))
-
-    def _forget_identities(self, _: Message) -> None:
+    def _forget_identities(self, _: Message) -> None:  # bus thread
         self._callers.forget()
-
-    def _unwelcome(self, endpoint: Endpoint, msg: Message) -> QiError | None:
-        """Why a request does not even reach the mailbox; bus thread."""
-        # A loop is told here: the actor's own thread waits for the answer of this very request.
-        if msg.head is not None and self._name_in_head in msg.head:
-            try:
-                context.from_headers(msg.headers, 0.0).check(self.name)
-            except Loop as error:
-                return error
-        full = self.mailbox.qsize() >= self.mailbox_limit or self.mailbox.waiting_bytes >= self.mailbox_bytes
-        if full and endpoint.kind is not Ping:  # a full mailbox is no hang
-            return Busy(f"'{self.name}' has too much to do", retry_ms=BUSY_RETRY_MS, actor=self.name)
-        return None
-
-    def _listen(self, subject: str, method: str, *, whole: bool = False) -> None:
-        mailbox, heard = self.mailbox, Heard(method, whole)
-
-        def arrive(msg: Message) -> None:  # bus thread
-            self._stats.dropped += heard.put(msg, self.mailbox_limit, self.mailbox_bytes)
-            if not heard.scheduled:
-                heard.scheduled = True
-                mailbox.put(Envelope(heard))
-
-        self._subscriptions.append(self._bus.subscribe(subject, arrive))
-
-    def _tick(self, seconds: float, method: str) -> None:
-        mailbox, tick = self.mailbox, Tick(method)
-
-        def due() -> None:  # bus thread
-            if not tick.waiting:
-                tick.waiting = True
-                mailbox.put(Envelope(tick))
-
-        self._timers.append(self._bus.every(seconds, due))
 
     def _leave(self, finish_s: float = 0.0) -> None:
         """Any thread; only the actor's own may `finish` what waits."""
         self._bus.services.remove(self)
-        while self._timers:
-            self._timers.pop().cancel()
-        while self._subscriptions:
-            self._bus.unsubscribe(self._subscriptions.pop())
-        # An unsubscribe delivers what was on its way, so all is here: it is answered now, not left to its deadline.
+        self._intake.end()
+        # All that was on its way is here: it is answered now, not left to its deadline.
         finish_until = time.monotonic() + finish_s
         for item in self.mailbox.empty_out():
             if isinstance(item, Call) and time.monotonic() < finish_until:

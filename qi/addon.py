@@ -110,7 +110,7 @@ class Addon(Actor):
             self._hooks = hooks
             hooks.start()
         for subject in sorted(woken.union(hooks.subjects)):
-            self._listen(subject, "_woken")
+            self._intake.listen(subject, "_woken")
         self._woken(b"")
 
     def on_stop(self) -> None:

@@ -81,7 +81,7 @@ def test_a_fatal_error_is_answered_and_ends_the_actor(mesh: Mesh) -> None:
     with pytest.raises(QiError, match="failed and restarts"):
         bus.request(a.Misbehave(how="fatal"))
     eventually(lambda: not echo.actor_ref.is_alive())
-    eventually(lambda: not echo._subscriptions)
+    eventually(lambda: not echo._intake.subscriptions)
     with pytest.raises(Unavailable):
         bus.request(a.Say(text="x"))
 
@@ -535,8 +535,8 @@ def test_a_stopped_actor_ticks_no_more(mesh: Mesh) -> None:
     listener = mesh.start(a.Listener)
     eventually(lambda: listener.ticks)
     listener.actor_ref.stop()
-    assert not listener._timers
-    assert not listener._subscriptions
+    assert not listener._intake.timers
+    assert not listener._intake.subscriptions
 
 
 # -- the service protocol ---------------------------------------------------------------------------------------

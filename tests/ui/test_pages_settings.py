@@ -72,7 +72,7 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     first.get_by_role("button", name="1 not valid").click()
     expect(field).to_be_focused()
     field.fill("21")
-    first.get_by_role("radio", name="Mine").click()
+    first.get_by_role("radio", name="User").click()
     expect(field).not_to_have_value("21")
     first.get_by_role("navigation", name="Pages").get_by_role("link", name="Bundles").click()
     expect(first.get_by_role("heading", name="Bundles")).to_be_visible()
