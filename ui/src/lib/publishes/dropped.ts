@@ -1,6 +1,6 @@
 export interface Dropped {
 	file: File;
-	/** Where it lay among what was dropped; the same names may lie in several folders. */
+	/** Where it lay among what was dropped, `plates/left/`; the same names may lie in several folders. */
 	folder: string;
 }
 
@@ -16,7 +16,7 @@ export const loose = (files: Iterable<File>): Dropped[] => [...files].map((file)
 
 async function within(entry: FileSystemEntry): Promise<Dropped[]> {
 	if (entry.name.startsWith('.')) return []; // systems leave such files in every folder
-	const folder = entry.fullPath.slice(0, -entry.name.length);
+	const folder = entry.fullPath.slice(1, -entry.name.length);
 	if (entry.isFile) return [{ folder, file: await new Promise<File>((done, failed) => (entry as FileSystemFileEntry).file(done, failed)) }];
 	const reader = (entry as FileSystemDirectoryEntry).createReader();
 	const below: FileSystemEntry[] = [];
@@ -26,5 +26,6 @@ async function within(entry: FileSystemEntry): Promise<Dropped[]> {
 		if (!some.length) break;
 		below.push(...some);
 	}
+	below.sort((one, other) => one.name.localeCompare(other.name));
 	return (await Promise.all(below.map(within))).flat();
 }
