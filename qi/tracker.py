@@ -122,6 +122,14 @@ class TrackerAddon(Addon):
         page = inside.tasks(entity=entity, assignee=asked.assignee, after=asked.after, limit=asked.limit)
         return db.TaskPage(items=page.items, next=page.next)
 
+    @answers(db.CreateTask)
+    def _create_task(self, asked: db.CreateTask, viewer: Viewer) -> Task:
+        inside = self._within(asked.project, viewer)
+        entity = inside.entity(asked.entity)
+        return inside.add_task(
+            Task(entity=entity.id, name=asked.name, type=asked.type or asked.name, assignees=asked.assignees)
+        )
+
     @answers(db.ChangeTask)
     def _change_task(self, asked: db.ChangeTask, viewer: Viewer) -> Task:
         return self._within(asked.project, viewer).change_task(

@@ -112,6 +112,19 @@ class ListTasks(Request[TaskPage], topic="db.task.list", needs="read"):
 
 
 @message
+class CreateTask(Request[Task], topic="db.task.create", needs="project.manage"):
+    """A piece of work on a sequence, shot or asset."""
+
+    project: Name
+    entity: PathText
+    name: Name
+    type: Name = ""
+    """The same as its name unless said."""
+    assignees: Annotated[tuple[Name, ...], Items(100)] = ()
+    command: Token = ""
+
+
+@message
 class ChangeTask(Request[Task], topic="db.task.change", needs="publish.create"):
     """Its status, or who works on it."""
 

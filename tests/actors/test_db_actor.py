@@ -15,6 +15,7 @@ from qi.contracts.db import (
     ChangeVersion,
     CreateEntity,
     CreateProject,
+    CreateTask,
     FindTask,
     GetEntity,
     GetProject,
@@ -134,6 +135,22 @@ def test_tasks_versions_notes_and_links_after_a_publish(studio: RunningStudio, s
         ChangeTask(project=project, task=task.id, status="done", assignees=("ada",), command=new_id())
     )
     assert (done.status, done.assignees) == ("done", ("ada",))
+
+
+def test_a_task_is_made_on_what_is_there_already(studio: RunningStudio, shot: Shot) -> None:
+    asked = CreateTask(
+        project=shot.project, entity=shot.entity, name="roto", type="paint", assignees=("ada",), command=new_id()
+    )
+    made = studio.bus.request(asked)
+    assert (made.name, made.type, made.assignees, made.status) == ("roto", "paint", ("ada",), "todo")
+    found = studio.bus.request(FindTask(project=shot.project, entity=shot.entity, task="ROTO"))
+    assert found.task == made
+    plain = studio.bus.request(CreateTask(project=shot.project, entity=shot.entity, name="light", command=new_id()))
+    assert plain.type == "light"
+    with pytest.raises(Conflict, match="roto"):
+        studio.bus.request(CreateTask(project=shot.project, entity=shot.entity, name="roto", command=new_id()))
+    with pytest.raises(NotFound, match="sq/none"):
+        studio.bus.request(CreateTask(project=shot.project, entity="sq/none", name="roto", command=new_id()))
 
 
 def test_registering_twice_under_one_key_is_one_version(studio: RunningStudio, shot: Shot, note: str) -> None:

@@ -28,7 +28,7 @@ TIMEOUT = "qi.publish.plugin_timeout_s"
 VERBS = {
     "demo": "--home --input --json", "serve": "--home", "status": "--wait --json", "login": "--password-stdin",
     "logout": "", "project create": "--root --json", "project list": "--json", "entity create": "--project --task",
-    "entity list": "--project --json", "publish": "--project --entity --task --product --comment --bundle --json",
+    "entity list": "--project --json", "task create": "--entity --project --type --who --json", "publish": "--project --entity --task --product --comment --bundle --json",
     "publishes": "--failed --json", "show": "--json", "replay": "--mode --remap --accept-changed --json",
     "history": "--stream --type --user --text --entity --since --until --trace --limit --follow --json",
     "log verify": "--json", "log stats": "--json", "log backup": "--json", "log export": "--text --entity --after",
@@ -234,6 +234,10 @@ def test_projects_entities_and_tasks_are_listed(qi: Qi, tmp_path: Path) -> None:
     found = {one["path"]: one for one in qi("entity", "list", "--project", name, "--json").json}
     assert {path: one["kind"] for path, one in found.items()} == {"sq": "sequence", "sq/sh1": "shot"}
     assert sorted(found["sq/sh1"]["tasks"]) == ["comp", "light"]
+    told = qi("task", "create", "roto", "--entity", "sq/sh1", "--project", name, "--who", "ada")
+    assert told.out == "task roto on sq/sh1 for ada\n"
+    (sq,) = (one for one in qi("entity", "list", "--project", name, "--json").json if one["path"] == "sq/sh1")
+    assert sorted(sq["tasks"]) == ["comp", "light", "roto"]
 
 
 def test_settings_are_set_read_explained_and_read_as_they_were(qi: Qi, shot: Shot) -> None:

@@ -132,6 +132,30 @@ def test_of_a_tracker_that_does_not_answer_what_is_known_stays_with_its_age(
     expect(page.get_by_text("There is no project to publish to")).to_be_visible()
 
 
+def test_work_begins_on_a_shot_without_tasks(window: Callable[..., Any], studio: RunningStudio, shot: Shot) -> None:
+    studio.bus.request(CreateEntity(project=shot.project, path="seq010/bare", command=new_id()))
+    address = f"/?project={shot.project}&entity=seq010/bare"
+    seen = window("ada").go(address)
+    expect(seen.get_by_text("No tasks here yet: a lead makes the first.")).to_be_visible()
+
+    page = window("root").go(address)
+    expect(page.get_by_text("Work begins with New task, on the right.")).to_be_visible()
+    page.get_by_role("button", name="New task…").click()
+    dialog = page.get_by_role("dialog", name="A new task on seq010/bare")
+    dialog.get_by_label("Name").fill("roto")
+    dialog.get_by_label("Who").fill("ada, root")
+    dialog.get_by_role("button", name="Make it").click()
+    expect(dialog).to_have_count(0)
+    for one in (page, seen):
+        row = one.get_by_role("row").filter(has=one.get_by_role("combobox", name="Status of roto"))
+        expect(row).to_contain_text("ada, root")
+
+    page.get_by_role("button", name="New task…").click()
+    dialog.get_by_label("Name").fill("roto")
+    dialog.get_by_role("button", name="Make it").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("there is a task 'roto' already")
+
+
 def test_a_refused_status_goes_back_and_by_keyboard_one_is_recorded_with_enter(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot
 ) -> None:

@@ -1,4 +1,4 @@
-"""`qi project` and `qi entity`."""
+"""`qi project`, `qi entity` and `qi task`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import typer
 
 from qi.app.cli.output import Json, document, line, table
 from qi.app.cli.state import launch_config, studio
-from qi.contracts.db import CreateEntity, CreateProject, ListEntities, ListProjects, ListTasks
+from qi.contracts.db import CreateEntity, CreateProject, CreateTask, ListEntities, ListProjects, ListTasks
 from qi.contracts.folders import MakeFolders
 from qi.contracts.tracker import Entity, Project
 
 projects = typer.Typer(help="Projects.", no_args_is_help=True)
 entities = typer.Typer(help="Sequences, shots and assets of a project.", no_args_is_help=True)
+tasks = typer.Typer(help="Work on sequences, shots and assets.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     app.add_typer(projects, name="project")
     app.add_typer(entities, name="entity")
+    app.add_typer(tasks, name="task")
 
 
 @projects.command("create")
@@ -91,7 +93,7 @@ def list_entities(project: Project_ = "", as_json: Json = False) -> None:
     """All entities of a project, with their tasks."""
     name = required(project)
     found: list[Entity] = []
-    tasks: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {}
     with studio(acts=False) as bus:
         after = ""
         while True:
@@ -103,15 +105,37 @@ def list_entities(project: Project_ = "", as_json: Json = False) -> None:
         while True:
             known = bus.request(ListTasks(project=name, after=after))
             for task in known.items:
-                tasks.setdefault(task.entity, []).append(task.name)
+                named.setdefault(task.entity, []).append(task.name)
             after = known.next
             if not after:
                 break
     if as_json:
-        document([{**vars(e), "tasks": tasks.get(e.id, [])} for e in found])
+        document([{**vars(e), "tasks": named.get(e.id, [])} for e in found])
     else:
-        rows = [(e.path, e.kind, ", ".join(tasks.get(e.id, []))) for e in found]
+        rows = [(e.path, e.kind, ", ".join(named.get(e.id, []))) for e in found]
         table(("path", "kind", "tasks"), rows, empty="no entities; `qi entity create SEQ/SHOT` makes one")
+
+
+@tasks.command("create")
+def create_task(
+    task: Annotated[str, typer.Argument(help="Its name: comp, light, model.")],
+    entity: Annotated[str, typer.Option("--entity", "-e", help="Path of what it is work on: seq010/sh0100.")],
+    project: Project_ = "",
+    type_: Annotated[str, typer.Option("--type", help="What kind of work; its name unless said.")] = "",
+    who: Annotated[list[str] | None, typer.Option(help="Who works on it; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A new task on a shot, asset or sequence."""
+    where = required(project)
+    with studio(acts=True) as bus:
+        made = bus.request(
+            CreateTask(project=where, entity=entity, name=task, type=type_, assignees=tuple(who or ()))
+        )
+        bus.request(MakeFolders(project=where, entity=entity, task=made.name))
+    if as_json:
+        document(made)
+    else:
+        line(f"task {made.name} on {entity}" + (f" for {', '.join(made.assignees)}" if made.assignees else ""))
 
 
 def required(project: str) -> str:

@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "user": ("user", "Users and their roles."),
     "project": ("project", "Projects."),
     "entity": ("project", "Sequences, shots and assets of a project."),
+    "task": ("project", "Work on sequences, shots and assets."),
     "log": ("log", "The log: everything that ever changed."),
     "addon": ("addon", "Addons: how they fare; making, packing and installing them."),
     "bundle": ("bundle", "Bundles: which addons, settings and environment belong together."),

@@ -282,6 +282,15 @@ export interface CreateProject {
 	command?: string;
 }
 
+export interface CreateTask {
+	project: string;
+	entity: string;
+	name: string;
+	type?: string;
+	assignees?: string[];
+	command?: string;
+}
+
 export interface DeleteBundle {
 	bundle: string;
 	reason: string;
@@ -1702,6 +1711,7 @@ export interface Topics {
 	'db.project.list': [ListProjects, ProjectPage];
 	'db.representation.list': [ListRepresentations, RepresentationList];
 	'db.task.change': [ChangeTask, Task];
+	'db.task.create': [CreateTask, Task];
 	'db.task.find': [FindTask, FoundTask];
 	'db.task.list': [ListTasks, TaskPage];
 	'db.version.change': [ChangeVersion, Version];
