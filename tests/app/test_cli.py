@@ -28,7 +28,8 @@ TIMEOUT = "qi.publish.plugin_timeout_s"
 VERBS = {
     "demo": "--home --input --json", "serve": "--home", "status": "--wait --json", "login": "--password-stdin",
     "logout": "", "project create": "--root --json", "project list": "--json", "entity create": "--project --task",
-    "entity list": "--project --json", "task create": "--entity --project --type --who --json", "publish": "--project --entity --task --product --comment --bundle --json",
+    "entity list": "--project --json", "task create": "--entity --project --type --who --json",
+    "publish": "--project --entity --task --product --comment --bundle --json",
     "publishes": "--failed --json", "show": "--json", "replay": "--mode --remap --accept-changed --json",
     "history": "--stream --type --user --text --entity --since --until --trace --limit --follow --json",
     "log verify": "--json", "log stats": "--json", "log backup": "--json", "log export": "--text --entity --after",
