@@ -179,6 +179,13 @@ def test_a_refused_status_goes_back_and_by_keyboard_one_is_recorded_with_enter(
     wanted = [frame["data"]["status"] for frame in between.asked if frame["topic"] == "db.task.change"]
     assert wanted == ["in progress"]
 
+    # Accepted, and then the tracker is silent: what was accepted is shown, not what was known before.
+    between.topics, between.how = ("db.task.list",), LATE
+    status.select_option("done")
+    expect(page.get_by_text("comp is done")).to_be_visible()
+    expect(page.get_by_role("status", name="How old this is")).to_contain_text("does not answer")
+    expect(status).to_have_value("done")
+
 
 @pytest.mark.parametrize(
     ("address", "said"),
