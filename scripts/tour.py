@@ -210,10 +210,12 @@ def visit_desktop(driver: Playwright, home: Path) -> None:
 
 
 def keep(pixels: bytes, file: Path) -> None:
-    """With the 256 colours that most of it has, so that it is small and no plain colour is another one."""
+    """With the 256 colours that tell most of it, so that it is small and no plain colour is another one."""
     whole = np.asarray(Image.open(io.BytesIO(pixels)).convert("RGB"))
     colours, where, count = np.unique(whole.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
-    kept = colours[np.argsort(count)[-256:]]
+    # A small green mark among much grey is what one looks for.
+    vivid = 1 + colours.max(1).astype(int) - colours.min(1)
+    kept = colours[np.argsort(count * vivid)[-256:]]
     # Pillow's own search for the nearest colour is coarse: a grey becomes a blue one.
     nearest = ((colours[:, None].astype(int) - kept[None].astype(int)) ** 2).sum(2).argmin(1).astype(np.uint8)
     small = Image.fromarray(nearest[where].reshape(whole.shape[:2]), "P")
