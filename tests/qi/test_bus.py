@@ -323,8 +323,8 @@ def test_fifty_lives_leave_no_thread_and_no_descriptor(mesh: Mesh) -> None:
         live()
     for _ in range(5):
         fail()
-    assert threading.active_count() <= threads
-    assert process.num_fds() <= descriptors
+    eventually(lambda: threading.active_count() <= threads, what="no thread of theirs left")
+    eventually(lambda: process.num_fds() <= descriptors, what="no descriptor of theirs left")
 
 
 # -- when the broker suffers ------------------------------------------------------------------------------------
