@@ -24,7 +24,7 @@ from qi.testing.studio import RunningStudio
 
 PASSWORD = "correct horse battery"
 ROLES = {"ada": "artist", "kim": "artist", "lin": "lead", "root": "admin"}
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Client:

@@ -80,12 +80,12 @@ def ended(studio: RunningStudio, job: str) -> JobInfo:
         info = studio.bus.request(GetJob(id=job))
         return info if info.state in ("succeeded", "failed", "cancelled") else None
 
-    return eventually(look, within_s=60)
+    return eventually(look)
 
 
 def at_the_gate(studio: RunningStudio, job: str, gate: Path) -> None:
     """Its second step is done and kept: it may be told before it is kept."""
-    eventually(Path(f"{gate}.reached").exists, within_s=30)
+    eventually(Path(f"{gate}.reached").exists)
     assert studio.bus.request(GetJob(id=job)).step == 2
 
 

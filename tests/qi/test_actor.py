@@ -29,7 +29,7 @@ from qi.errors import (
 from qi.messages import PUBLIC, Address, Request, message
 from qi.testing.mesh import Mesh, eventually
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 PING_ECHO = Address("qi.rpc.{session}.{topic}.echo")
 
 

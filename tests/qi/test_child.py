@@ -23,7 +23,7 @@ from qi.testing.processes import has_ended
 
 HERE = Path(__file__).parent
 ECHO = Spec("echo", "mesh_actors:Echo", where="process")
-STOP_LIMIT_S = 20.0
+STOP_LIMIT_S = HANGS_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -128,9 +128,10 @@ def test_a_child_ends_with_its_parent_even_when_that_is_killed(mood: str) -> Non
         (server,) = guard.children()
         parent.kill()
         parent.wait()
-        eventually(lambda: has_ended(child.pid), within_s=20, what="the end of the child")
-        eventually(lambda: has_ended(server.pid), within_s=20, what="the end of the broker")
-        eventually(lambda: has_ended(guard.pid), within_s=20, what="the end of the guard")
+        # Before what it hangs in lets it go.
+        eventually(lambda: has_ended(child.pid), within_s=HANGS_S, what="the end of the child")
+        eventually(lambda: has_ended(server.pid), what="the end of the broker")
+        eventually(lambda: has_ended(guard.pid), what="the end of the guard")
 
 
 def test_a_child_that_does_not_stop_is_killed(mesh: Mesh, bus: Bus) -> None:

@@ -17,7 +17,7 @@ from qi.supervisor import Spec, Supervisor, resolve
 from qi.testing.mesh import Mesh, eventually
 
 ECHO = Spec("echo", "mesh_actors:Echo")
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 class Family:

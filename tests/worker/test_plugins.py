@@ -430,4 +430,4 @@ def test_an_environment_that_names_no_folder_is_said_clearly(studio: RunningStud
 def wait_until_gone(pid: int) -> None:
     """Raises `psutil.TimeoutExpired` when the process stays."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait(20)
+        psutil.Process(pid).wait(60)

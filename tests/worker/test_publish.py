@@ -180,7 +180,7 @@ def test_fifty_publishes_of_one_product_at_once_are_fifty_whole_versions_and_nev
 
     with ThreadPoolExecutor(50) as pool:
         asked = list(pool.map(ask, range(50)))
-    infos = [studio.finished(publish, 150) for publish in asked]
+    infos = [studio.finished(publish, 240) for publish in asked]
 
     assert [info.state for info in infos] == ["succeeded"] * 50
     assert sorted(info.version or 0 for info in infos) == list(range(1, 51))
