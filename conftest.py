@@ -1,5 +1,6 @@
 """In CI a skipped test is a failed one: what it needs is to be installed. Tests that share what their module starts
-stay in one process. Whatever a test starts finds its modules compiled."""
+stay in one process. Whatever a test starts finds its modules compiled. How long an example of a property takes is for
+the machine to say, and no fault."""
 
 from __future__ import annotations
 
@@ -10,6 +11,13 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Of whichever profile is in force, CI's own or the usual one.
+settings.register_profile(
+    "busy machine", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

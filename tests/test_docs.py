@@ -44,7 +44,7 @@ def place(tmp_path: Path):
     work.mkdir()
     yield work
     for home in work.rglob("studio.json"):
-        subprocess.run([commands / "qi", "--home", str(home.parent), "stop"], check=False, timeout=30)
+        subprocess.run([commands / "qi", "--home", str(home.parent), "stop"], check=False, timeout=60)
     shutil.rmtree(work, ignore_errors=True)
 
 

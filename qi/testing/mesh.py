@@ -36,8 +36,8 @@ from qi.errors import NotFound, Unauthenticated
 A = TypeVar("A", bound=Actor)
 T = TypeVar("T")
 
-WAIT_LIMIT_S = 20.0
-STOP_LIMIT_S = 5.0
+WAIT_LIMIT_S = 60.0
+STOP_LIMIT_S = 20.0
 POLL_S = 0.005
 
 

@@ -41,9 +41,9 @@ from qi.home import Home
 from qi.session.participant import Participant
 from qi.testing.processes import children
 
-START_LIMIT_S = 40.0
-STOP_LIMIT_S = 20.0
-WAIT_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
+STOP_LIMIT_S = 60.0
+WAIT_LIMIT_S = 120.0
 LOOK_EVERY_S = 1.0
 
 T = TypeVar("T")

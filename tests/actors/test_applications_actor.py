@@ -14,6 +14,7 @@ import pytest
 
 from events.ids import new_id
 from qi.actor import handles
+from qi.app.desktop import programs as programs_
 from qi.app.desktop.programs import Programs
 from qi.bus import Bus
 from qi.contracts.applications import Launch, ListApplications, RecentLaunches, Started, StartProgram
@@ -105,8 +106,10 @@ def desktop(studio: RunningStudio, token: str = "") -> Iterator[Participant]:
 
 
 def test_an_application_starts_in_its_context_with_the_environment_of_the_contexts_bundle_and_is_recorded(
-    running: RunningStudio, shot: Shot, told: Path
+    running: RunningStudio, shot: Shot, told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # All of these end by themselves, how soon is the machine's.
+    monkeypatch.setattr(programs_, "FAILS_WITHIN_S", 8.0)
     ask = running.bus.request
     ask(CreateBundle(name="oils", environment={"SHARED": "of the bundle", "OILS": "yes"}, reason="", command=new_id()))
     project = ask(GetProject(project=shot.project))

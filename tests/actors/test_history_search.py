@@ -29,7 +29,7 @@ from qi.testing.mesh import Mesh
 EVENTS = 6_000
 OLD = 1_234
 SHOT = "e0100"
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Tracker(Actor):

@@ -28,7 +28,7 @@ def test_every_event_is_announced_once_and_in_order_after_its_commit(studio: Run
     for name in names:
         studio.bus.request(AddUser(name=name, password="correct horse", command=new_id()))
     studio.bus.request(GrantRole(name=names[0], role="lead", command=new_id()))
-    studio.wait_for(lambda: len(heard) >= 7 or None, "qi.event.user.>", 10)
+    studio.wait_for(lambda: len(heard) >= 7 or None, "qi.event.user.>")
     studio.bus.unsubscribe(entry)
 
     assert [event.position for event in heard] == sorted({event.position for event in heard})
@@ -71,7 +71,8 @@ def test_a_log_that_was_tampered_with_is_found_at_its_first_bad_position(tmp_pat
 
 def test_stats_count_what_there_is(studio: RunningStudio) -> None:
     stats = studio.bus.request(GetLogStats())
-    events = studio.events()
-    assert stats.events == stats.head >= len(events) - 1
+    # The end of the last test's worker may be recorded at any moment.
+    events = [event for event in studio.events() if event.position <= stats.head]
+    assert stats.events == stats.head == len(events)
     assert [(one.name, one.position) for one in stats.projections] == [("history", stats.head)]
     assert stats.types["bundle.created"] == len([e for e in events if e.type == "bundle.created"])

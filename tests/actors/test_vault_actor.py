@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,11 +78,15 @@ def test_it_lies_nowhere_in_the_open(running: RunningStudio) -> None:
     store(running, "everywhere", VALUE + "-sought")
     running.bus.request(ReadSecret(name="everywhere"))
     sought = (VALUE + "-sought").encode()
-    for path in running.home.root.rglob("*"):
-        if path.is_file():
+    files = [Path(folder, name) for folder, _, names in os.walk(running.home.root) for name in names]
+    assert running.home.events in files
+    for path in files:
+        try:
             content = path.read_bytes()
-            assert sought not in content, path
-            assert base64.b64encode(sought)[:-4] not in content, path
+        except FileNotFoundError:
+            continue  # a running studio writes a file anew beside the old one
+        assert sought not in content, path
+        assert base64.b64encode(sought)[:-4] not in content, path
 
 
 def test_only_who_may_reads_and_writes(running: RunningStudio) -> None:

@@ -26,7 +26,7 @@ from qi.session.actor import SessionActor
 from qi.session.participant import Participant
 from qi.testing.studio import RunningStudio, start_studio
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Desktop(SessionActor):

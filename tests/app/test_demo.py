@@ -17,7 +17,7 @@ DEMO = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*DEMO, *arguments], capture_output=True, text=True, timeout=150, env={**os.environ, **environment}, check=False
+        [*DEMO, *arguments], capture_output=True, text=True, timeout=240, env={**os.environ, **environment}, check=False
     )
 
 

@@ -48,7 +48,7 @@ def test_the_main_thread_wakes_whoever_gets_the_signal(whom: str) -> None:
         process.stdin.write("now\n")
         process.stdin.flush()
         try:
-            said, _ = process.communicate(timeout=10)
+            said, _ = process.communicate(timeout=60)
         finally:
             process.kill()
     assert said.splitlines() == ["ends", "in order"], "a second signal does not cut the stopping off"

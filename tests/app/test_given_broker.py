@@ -21,7 +21,7 @@ from qi.contracts.studio import GetStatus
 from qi.errors import Invalid, Unavailable
 from qi.testing.ports import free_port
 
-START_LIMIT_S = 10.0
+START_LIMIT_S = 30.0
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_what_was_never_announced_is_shown_and_a_studio_that_is_away_is_waited_f
     for value in range(201, 206):  # more than one page
         change = PatchSettings(scope="user", settings=(Setting(path=TIMEOUT, value=value),), command=new_id())
         bus.request(change)
-    following.join(10)
+    following.join(60)
     assert not following.is_alive()
     assert shown[-5:] == [201, 202, 203, 204, 205]
     assert "waiting for the studio: no answer in time" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def test_a_verdict_compares_the_medians(better: str, qi: float, verdict: str) ->
 
 def test_the_command_prints_one_document() -> None:
     command = [sys.executable, "-m", "bench", "join", "--rounds", "1", "--json"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     document = json.loads(said.stdout)
     assert [row["name"] for row in document["rows"]] == ["join"]
     assert document["rows"][0]["verdict"] in ("goal", "budget", "missed")

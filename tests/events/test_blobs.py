@@ -46,7 +46,7 @@ def files(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(st.binary(max_size=3000))
 def test_content_comes_back_under_its_digest(blobs: Blobs, content: bytes) -> None:
     digest = blobs.put(content)

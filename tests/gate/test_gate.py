@@ -97,7 +97,7 @@ def test_a_log_in_that_expires_ends_its_connection(running: Studio, join: Join, 
     done = log_in("artist")
     state = StateDb(running.home.state)
     (key,) = [key for key, login in state.items("tokens") if login["user"] == done.session.user]
-    state.put("tokens", key, {"user": done.session.user, "until": time.time() + 3})
+    state.put("tokens", key, {"user": done.session.user, "until": time.time() + 6})
     state.close()
     later = join(done.token)
     assert later.bus.connected

@@ -21,7 +21,7 @@ from qi.testing.processes import children
 from qi.testing.studio import RunningStudio, Shot
 
 HOOKS = Path(__file__).with_name("hooks")
-ARRIVE_LIMIT_S = 40.0
+ARRIVE_LIMIT_S = 90.0
 TEXT = "hold the last frame"
 
 STOPS = """

@@ -43,7 +43,7 @@ from qi.testing.studio import RunningStudio, Shot, start_studio
 
 VICTIMS = ("worker", "studio", "broker")
 NO_VICTIM = {("worker", "requested"): "it has none yet"}
-BACK_LIMIT_S = 30.0
+BACK_LIMIT_S = 60.0
 LOOK_EVERY_S = 0.05
 
 

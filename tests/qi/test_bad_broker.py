@@ -61,12 +61,13 @@ def frozen(process: psutil.Process) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits of the services, several times as short. A session's is what people have to connect again after the
-    services have, and on a busy machine that takes seconds."""
+    services have, and on a busy machine that takes seconds; so does the watchdog's look, before which an actor that
+    answers no ping is taken for one that hangs."""
     monkeypatch.setattr("actors.sessions.service.BEAT_LIMIT_S", 5.0)
     monkeypatch.setattr("qi.link.WATCHDOG_FLUSH_S", 1)
     monkeypatch.setitem(Bus.__init__.__kwdefaults__, "watchdog_every_s", 0.1)
     monkeypatch.setitem(Supervisor.__init__.__kwdefaults__, "ping_every_s", 0.3)
-    monkeypatch.setitem(Supervisor.__init__.__kwdefaults__, "hang_after_s", 3.0)
+    monkeypatch.setitem(Supervisor.__init__.__kwdefaults__, "hang_after_s", 6.0)
 
 
 def change(value: int, command: str) -> PatchSettings:
@@ -99,7 +100,7 @@ def test_a_frozen_broker_costs_time_and_nothing_else(impatient: None, tmp_path: 
                 eventually(lambda: not bus.connected, what="the watchdog's notice")
                 with pytest.raises(DeadlineExceeded, match="the broker does not answer"):
                     bus.request(GetStatus(), timeout_s=0.1)
-                threading.Event().wait(6)
+                threading.Event().wait(7)
             assert waiting.result(30).changed == 1
         eventually(lambda: not any(one.detached for one in people))
         after = bus.request(GetStatus(), timeout_s=20)
@@ -123,7 +124,7 @@ def test_a_frozen_broker_costs_time_and_nothing_else(impatient: None, tmp_path: 
             line.stalled = True
             eventually(lambda: state() == ["detached"])
             line.stalled = False
-            eventually(lambda: state() == ["open"] and not far.detached, within_s=20)
+            eventually(lambda: state() == ["open"] and not far.detached)
             far.leave()
         for one in people:
             one.leave()
@@ -183,7 +184,7 @@ def test_a_burst_of_facts_to_a_slow_listener_keeps_the_newest_in_bounds(mesh: Me
     listener = mesh.start(a.Listener)
     hold, bus = mesh.bus("s2"), mesh.bus()
     hold.ask(a.HoldListener())
-    assert listener.entered.wait(10)
+    assert listener.entered.wait(30)
     started = memory()
     for number in range(BURST):
         bus.publish("qi.event.test.x.happened", b'{"n": %d, "pad": "%s"}' % (number, b"x" * 100))
@@ -191,7 +192,7 @@ def test_a_burst_of_facts_to_a_slow_listener_keeps_the_newest_in_bounds(mesh: Me
     eventually(lambda: listener._stats.dropped >= BURST - listener.mailbox_limit, within_s=60)
     assert memory() - started < MEMORY_MOST
     listener.go_on.set()
-    eventually(lambda: listener.heard and str(BURST - 1).encode() in listener.heard[-1], within_s=30)
+    eventually(lambda: listener.heard and str(BURST - 1).encode() in listener.heard[-1])
 
 
 def test_who_stops_reading_is_cut_off_and_nobody_else_notices(mesh: Mesh) -> None:
@@ -219,11 +220,11 @@ def test_who_stops_reading_is_cut_off_and_nobody_else_notices(mesh: Mesh) -> Non
             sender.flush(20)
             most = max(most, server.memory_info().rss)
         assert came.is_set()
-        eventually(lambda: heard[0] == FLOOD, within_s=30)
+        eventually(lambda: heard[0] == FLOOD)
         assert most - before < 300 * 1024 * 1024
     finally:
         go_on.set()
-    eventually(lambda: stuck.reconnects >= 1, within_s=30)
+    eventually(lambda: stuck.reconnects >= 1)
     mesh.start(a.Echo)
     assert stuck.request(a.Say(text="back", command="c1"), timeout_s=20).text == "back"
 
@@ -273,7 +274,7 @@ def test_a_studio_that_comes_back_elsewhere_is_found_again(tmp_path: Path, monke
             now = second.home.connection()
             assert now is not None
             assert now.url != connection.url
-            eventually(lambda: not dcc.detached and dcc.bus.connected, within_s=30)
+            eventually(lambda: not dcc.detached and dcc.bus.connected)
             assert dcc.bus.request(GetStatus()).pid == second.pid
             eventually(lambda: dcc.session in {one.id for one in second.bus.request(ListSessions()).sessions})
             assert dcc.bus.request(change(55, new_id())).changed == 1

@@ -23,6 +23,7 @@ from qi.testing.processes import has_ended
 
 HERE = Path(__file__).parent
 ECHO = Spec("echo", "mesh_actors:Echo", where="process")
+STOP_LIMIT_S = HANGS_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +90,7 @@ def test_what_a_child_prints_does_not_disturb_the_protocol(
         eventually(lambda: "more noise" in caplog.text)
         assert "not the protocol" in caplog.text
     finally:
-        assert child.stop(5)
+        assert child.stop(STOP_LIMIT_S)
     assert not child.alive()
 
 
@@ -114,7 +115,7 @@ def test_no_password_stands_in_a_command_line_or_an_environment(mesh: Mesh) -> N
         told = [*process.cmdline(), *process.environ().values()]
         assert not any(mesh.broker.service.password in each for each in told)
     finally:
-        child.stop(5)
+        child.stop(STOP_LIMIT_S)
 
 
 @pytest.mark.parametrize("mood", ["idle", "hangs"])
@@ -127,9 +128,10 @@ def test_a_child_ends_with_its_parent_even_when_that_is_killed(mood: str) -> Non
         (server,) = guard.children()
         parent.kill()
         parent.wait()
-        eventually(lambda: has_ended(child.pid), within_s=20, what="the end of the child")
-        eventually(lambda: has_ended(server.pid), within_s=20, what="the end of the broker")
-        eventually(lambda: has_ended(guard.pid), within_s=20, what="the end of the guard")
+        # Before what it hangs in lets it go.
+        eventually(lambda: has_ended(child.pid), within_s=HANGS_S, what="the end of the child")
+        eventually(lambda: has_ended(server.pid), what="the end of the broker")
+        eventually(lambda: has_ended(guard.pid), what="the end of the guard")
 
 
 def test_a_child_that_does_not_stop_is_killed(mesh: Mesh, bus: Bus) -> None:

@@ -70,7 +70,10 @@ def nothing_is_left(folder: Path, cycle: Callable[[], None], cycles: int = CYCLE
 
     eventually(is_over, what="the end of all threads and descriptors")
     now = held(folder)
-    assert (now.children, now.actors, now.files) == (before.children, before.actors, before.files)
+    # Of what was there before, something may have ended.
+    assert now.children <= before.children
+    assert now.actors <= before.actors
+    assert now.files == before.files
 
 
 def test_the_log_and_its_neighbours(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from qi.wire import Wire
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a proactor loop watches no descriptors: it writes alone")
 
-WAIT_S = 10
+WAIT_S = 30
 THREADS = 6
 FRAMES = 400
 MOMENTS = 120

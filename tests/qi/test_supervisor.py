@@ -17,7 +17,7 @@ from qi.supervisor import Spec, Supervisor, resolve
 from qi.testing.mesh import Mesh, eventually
 
 ECHO = Spec("echo", "mesh_actors:Echo")
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 class Family:
@@ -26,7 +26,7 @@ class Family:
     def __init__(self, mesh: Mesh) -> None:
         self.bus: Bus = mesh.bus()
         self.supervisor = Supervisor(
-            self.bus, lambda spec: InProcess(spec, mesh.broker.service, STUDIO), ping_every_s=0.05, hang_after_s=0.6
+            self.bus, lambda spec: InProcess(spec, mesh.broker.service, STUDIO), ping_every_s=0.05, hang_after_s=2.0
         )
 
     def state(self, name: str = "echo") -> ChildInfo:
@@ -168,7 +168,7 @@ def test_a_hang_is_learnt_and_the_hung_thread_left_behind(family: Family) -> Non
     family.bus.ask(a.Wait(), timeout_s=30)
     assert hung.entered.wait(LIMIT_S)
     eventually(lambda: family.state().restarts == 1)
-    assert family.state().last_error == "it answered no ping for 1 s"
+    assert family.state().last_error == "it answered no ping for 2 s"
     assert family.supervisor.left_behind == 1
     assert family.bus.request(a.Say(text="x", command="c1")).text == "x"
     # Should it come back, it ends by itself.
@@ -179,7 +179,7 @@ def test_a_hang_is_learnt_and_the_hung_thread_left_behind(family: Family) -> Non
 def test_a_busy_child_that_answers_its_pings_is_left_alone(family: Family) -> None:
     family.supervisor.start_child(ECHO)
     began = time.monotonic()
-    while time.monotonic() - began < 1.0:
+    while time.monotonic() - began < 2.5:
         family.bus.request(a.Say(text="x"))
     assert family.state() == ChildInfo(name="echo", where="thread", state="running", restarts=0, last_error="")
 
@@ -193,7 +193,7 @@ def test_without_a_broker_nobody_is_taken_for_hung() -> None:
             mesh.broker.stop()
             eventually(lambda: not family.bus.connected)
             began = time.monotonic()
-            eventually(lambda: time.monotonic() - began > 1.0)
+            eventually(lambda: time.monotonic() - began > 2.5)
             assert family.state().state == "running"
         finally:
             family.supervisor.stop()

@@ -17,7 +17,7 @@ from qi.testing.studio import RunningStudio, start_studio
 __all__ = ["frames", "plugins", "qi", "shot"]
 
 BUILT = Path(__file__).resolve().parents[2] / "qi" / "_ui" / "index.html"
-LIMIT_MS = 15_000
+LIMIT_MS = 30_000
 expect.set_options(timeout=LIMIT_MS)
 
 

@@ -93,8 +93,8 @@ def test_a_killed_server_is_told_and_its_pages_go_on_by_themselves_with_what_was
     finally:
         server.front = front.start(studio.home, front.Doorway(address))
     # Both windows have one refresh token between them, and nobody is asked to log in.
-    expect(page.get_by_role("button", name=name)).to_be_visible(timeout=30_000)
-    expect(typed.get_by_test_id("wire")).to_contain_text("Live", timeout=30_000)
+    expect(page.get_by_role("button", name=name)).to_be_visible(timeout=60_000)
+    expect(typed.get_by_test_id("wire")).to_contain_text("Live", timeout=60_000)
     expect(typed.locator(f"{CRF} input")).to_have_value("34")
     typed.get_by_role("button", name="Save").click()
     expect(typed.locator(CRF)).to_have_attribute("data-status", "overridden")

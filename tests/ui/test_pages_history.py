@@ -32,6 +32,19 @@ def test_a_window_of_the_history_is_whole_also_when_its_replies_are_cut(window: 
     expect(rows.filter(has_not=page.get_by_role("button"))).to_have_count(0)
 
 
+def test_what_was_recorded_by_a_clock_that_is_ahead_of_the_browsers_was_just_now(
+    window: Callable[..., Any], studio: RunningStudio, shot: Shot
+) -> None:
+    one = window("root")
+    one.page.add_init_script("Date.now = ((now) => () => now() - 60_000)(Date.now)")
+    setting = Setting(path="media.review_crf", value=20)
+    studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=(setting,), command=new_id()))
+    page = one.go(f"/settings?addon=media&scope=project&project={shot.project}")
+    page.get_by_role("button", name="Where media.review_crf comes from").click()
+    layers = page.get_by_role("dialog").get_by_role("listitem")
+    expect(layers.filter(has_text="project")).to_contain_text(re.compile("20.* · just now"))
+
+
 def test_the_whole_log_is_searched_exported_shown_as_it_was_and_backed_up(
     window: Callable[..., Any], studio: RunningStudio, shot: Shot, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from qi.testing.studio import RunningStudio
 
 pytestmark = pytest.mark.xdist_group("ui")
 
-LIMIT_MS = 15_000
+LIMIT_MS = 30_000
 
 
 def test_an_actor_is_started_anew_from_the_mesh(window: Callable[..., Any], studio: RunningStudio) -> None:

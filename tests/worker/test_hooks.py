@@ -169,7 +169,7 @@ def test_one_that_fails_says_so_and_stops_no_other(running: RunningStudio, told:
     def put_aside() -> bool:
         return any("'hook.bad' gave up event" in problem for problem in running.bus.request(GetStatus()).problems)
 
-    eventually(put_aside, 25)
+    eventually(put_aside, 60)
 
 
 def test_what_happened_while_the_addon_was_down_is_told_once(running: RunningStudio, place: Path, told: Any) -> None:

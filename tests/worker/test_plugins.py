@@ -366,7 +366,7 @@ def test_by_default_a_worker_may_take_three_quarters_of_the_machine(
 def test_a_plugin_that_hangs_is_ended_after_the_time_its_project_allows(
     studio: RunningStudio, shot: Shot, note: str, plugins: Plugins, tmp_path: Path
 ) -> None:
-    short = Setting(path="qi.publish.plugin_timeout_s", value=0.5)
+    short = Setting(path="qi.publish.plugin_timeout_s", value=3)  # enough for all others
     studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=(short,)))
     begun = tmp_path / "child.pid"
     child = f"open({str(begun)!r}, 'w').write(str(subprocess.Popen(['sleep', '300']).pid)); time.sleep(300)"
@@ -430,4 +430,4 @@ def test_an_environment_that_names_no_folder_is_said_clearly(studio: RunningStud
 def wait_until_gone(pid: int) -> None:
     """Raises `psutil.TimeoutExpired` when the process stays."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait(20)
+        psutil.Process(pid).wait(60)

@@ -25,6 +25,8 @@ from qi.testing.studio import RunningStudio, Shot, start_studio
 
 Plugins = Callable[..., dict[str, str]]
 
+QUICK_S = 3.0
+"""A tracker that is there answers within it, also on a busy machine."""
 RECORDS_ITS_WORLD = """
     import os
     from pathlib import Path
@@ -85,7 +87,7 @@ def numbers_in_tracker(studio: RunningStudio, shot: Shot) -> list[int]:
 def test_a_publish_that_could_not_register_is_whole_on_disk_and_resumes_to_one_version(
     studio: RunningStudio, shot: Shot, note: Path
 ) -> None:
-    quick = Setting(path="qi.publish.tracker_timeout_s", value=0.5)
+    quick = Setting(path="qi.publish.tracker_timeout_s", value=QUICK_S)
     studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=(quick,)))
 
     failed = failed_to_register(studio, shot, note)
@@ -142,7 +144,7 @@ def test_a_rerun_gives_the_original_result_whatever_changed_since(tmp_path: Path
 def settle(studio: RunningStudio, shot: Shot, timeout_s: int) -> None:
     changed = (
         Setting(path="qi.publish.plugin_timeout_s", value=timeout_s),
-        Setting(path="qi.publish.tracker_timeout_s", value=0.5),
+        Setting(path="qi.publish.tracker_timeout_s", value=QUICK_S),
     )
     studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=changed))
 
@@ -285,7 +287,7 @@ def test_what_succeeded_cannot_be_resumed_and_what_never_collected_cannot_be_rer
 
 
 def test_a_word_on_an_outcome_is_refused_where_all_are_known(studio: RunningStudio, shot: Shot, note: Path) -> None:
-    quick = Setting(path="qi.publish.tracker_timeout_s", value=0.5)
+    quick = Setting(path="qi.publish.tracker_timeout_s", value=QUICK_S)
     studio.bus.request(PatchSettings(scope="project", target=shot.project, settings=(quick,)))
     failed = failed_to_register(studio, shot, note)
 

@@ -61,9 +61,9 @@ def test_when_the_clock_steps_back_order_is_by_position_and_nobody_is_thrown_out
         )  # fmt: skip
         with context.use(context.Context(trace=new_id())):
             made = ask(request).publish
-        eventually(lambda: ask(ShowPublish(publish=made)).state == "succeeded", 30)
+        eventually(lambda: ask(ShowPublish(publish=made)).state == "succeeded")
         # The end of its worker is an event, too.
-        eventually(lambda: ask(ReadLog(stream=f"publish-{made}", type="publish.worker_ended")).events, 30)
+        eventually(lambda: ask(ReadLog(stream=f"publish-{made}", type="publish.worker_ended")).events)
         return made
 
     first = publish("before", new_id())

@@ -26,7 +26,7 @@ ALL = Viewer("root", sees_all=True)
 FEW_SHOTS, MANY_SHOTS = 100, 2000
 SLOWER_MOST = 8
 """Twenty times the shots; whoever read all of them for each look would be about twenty times slower."""
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 class TestFileTracker(TrackerContract):

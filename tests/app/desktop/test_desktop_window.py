@@ -37,7 +37,7 @@ from qi.testing.studio import RunningStudio
 pytestmark = pytest.mark.xdist_group("desktop")
 
 COMMAND = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
-LIMIT_S = 40.0
+LIMIT_S = 60.0
 
 needs_qt = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy"))),

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(not importlib.util.find_spec("webview"), reason="pip install 'qi-pipeline[desktop]'"),
 ]
 
-LIMIT_S = 40.0
+LIMIT_S = 60.0
 WAITS = """
     import time
     import pyblish.api

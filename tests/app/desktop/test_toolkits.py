@@ -14,7 +14,7 @@ from qi.app.desktop.backend import Backend
 from qi.app.desktop.other_tray import PystrayTray
 from qi.app.desktop.places import Place, Places
 
-LIMIT_S = 40.0
+LIMIT_S = 60.0
 
 
 def test_with_gtk_the_thread_that_shows_reads_a_windows_place_off_the_window_itself(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ async def answers(scope: object, receive: object, send: object) -> None:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
     """Of a server that lets in whom the test's parameter names, with short limits."""
-    monkeypatch.setattr(connections_, "HEAD_LIMIT_S", 0.3)
+    monkeypatch.setattr(connections_, "HEAD_LIMIT_S", 1.0)
     monkeypatch.setattr(connections_, "AN_ADDRESS_MOST", 5)
     monkeypatch.setattr(connections_, "A_STRANGER_MOST", 2)
     admission = Admission()

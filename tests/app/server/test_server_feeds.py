@@ -19,7 +19,7 @@ from qi.wire import Message
 
 pytestmark = pytest.mark.xdist_group("server")
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Slow:

@@ -40,7 +40,7 @@ FRAMES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(frames=st.lists(FRAMES, min_size=1, max_size=8))
 def test_no_frame_makes_the_server_fail(server: RunningServer, frames: list[dict[str, Any]]) -> None:
     with server.person("ada").socket() as window:

@@ -142,7 +142,7 @@ def test_a_page_of_another_site_may_ask_nothing(server: RunningServer) -> None:
 def test_what_the_studio_ends_is_over_in_the_window_too(server: RunningServer) -> None:
     with server.client("kim") as kim, kim.socket() as window:
         server.studio.bus.request(EndLogins(name="kim", reason="left", command=new_id()))
-        said = window.next(30)
+        said = window.next()
         assert (said["op"], said["error"]["code"]) == ("bye", 401)
         with pytest.raises(ConnectionClosed) as closed:
             window.next()

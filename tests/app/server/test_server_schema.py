@@ -23,7 +23,7 @@ SLOW = {"/api/bundle/check": 5}
 LEFT_OUT = ("/api/studio/stop", "/api/studio/restart", "/auth/logout")
 """After these there is nobody left to ask."""
 SEED = 20
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 def test_nothing_that_the_description_allows_or_forbids_is_answered_with_a_fault(server: RunningServer) -> None:

@@ -15,7 +15,7 @@ from qi.app.server.socket import SLOW
 from qi.contracts.auth import AddUser, GrantRole
 from qi.errors import BadRequest
 from qi.testing.mesh import eventually
-from qi.testing.server import PASSWORD, Client, RunningServer, Socket
+from qi.testing.server import LIMIT_S, PASSWORD, Client, RunningServer, Socket
 from qi.wire import Message
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -132,7 +132,7 @@ def test_announcements_that_were_lost_are_read_from_the_log(server: RunningServe
         with_gaps.listen("test", found.append)
         following = asyncio.create_task(with_gaps.follow())
         await asyncio.to_thread(server.change, 25)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             while with_gaps.position < begin + 25:
                 await asyncio.sleep(0.01)
         following.cancel()

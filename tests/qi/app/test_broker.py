@@ -18,7 +18,7 @@ from qi.testing.mesh import eventually
 from qi.testing.ports import free_port
 from qi.testing.processes import has_ended
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 VARIABLES = ("QI_NATS_LISTEN", "QI_NATS_SERVICE_PASSWORD", "QI_NATS_SYSTEM_PASSWORD", "QI_NATS_ISSUER")
 
 

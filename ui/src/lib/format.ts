@@ -12,11 +12,12 @@ const STEPS: [number, Intl.RelativeTimeFormatUnit, number][] = [
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
 const full = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
-/** `3 min ago`, of microseconds since the epoch. */
+/** `3 min ago`, of microseconds since the epoch. What lies ahead of a clock that is coarse, rests in the background or
+ * differs from the studio's was just now. */
 export function ago(micros: number, nowMs: number): string {
-	const seconds = micros / 1e6 - nowMs / 1e3;
-	if (Math.abs(seconds) < 5) return 'just now';
-	const [, unit, size] = STEPS.find(([below]) => Math.abs(seconds) < below) ?? STEPS[0]!;
+	const seconds = Math.min(0, micros / 1e6 - nowMs / 1e3);
+	if (seconds > -5) return 'just now';
+	const [, unit, size] = STEPS.find(([below]) => -seconds < below) ?? STEPS[0]!;
 	return relative.format(Math.round(seconds / size), unit);
 }
 
