@@ -7,10 +7,9 @@ that promise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from qi.app.desktop.places import SMALLEST, Place
+from qi.app.desktop.places import SMALLEST
 
 if TYPE_CHECKING:
     import webview
@@ -21,10 +20,13 @@ LARGEST = 16_384
 class Bridge:
     """`window.pywebview.api` of one window. Names with an underscore are not seen by the page."""
 
-    def __init__(self, name: str, session: str, close: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, session: str, close: Callable[[str], None], is_maximized: Callable[[webview.Window], bool]
+    ) -> None:
         self._name = name
         self._session = session
         self._close = close
+        self._is_maximized = is_maximized
         self._window: webview.Window | None = None
 
     def __dir__(self) -> list[str]:
@@ -38,7 +40,7 @@ class Bridge:
 
     def place(self) -> dict[str, int]:
         window = self._shown()
-        return asdict(Place(window.x, window.y, window.width, window.height))
+        return {"x": window.x, "y": window.y, "width": window.width, "height": window.height}
 
     def put(self, x: int, y: int, width: int, height: int) -> None:
         """Move and size it, in pixels; never smaller than a page can use."""
@@ -55,7 +57,7 @@ class Bridge:
     def maximize(self) -> None:
         """Fill the screen, or go back to the size of before."""
         window = self._shown()
-        if str(window.state).endswith("MAXIMIZED"):
+        if self._is_maximized(window):
             window.restore()
         else:
             window.maximize()

@@ -147,7 +147,8 @@ class Sitting:
         self._tray.close()
 
     def quit(self, *, asks: bool = True) -> None:
-        """Close every window; with something going on that is asked first. Any thread but the one that shows."""
+        """Close every window; with something going on that is asked first, and while somebody is asked nobody is asked
+        again. Any thread but the one that shows."""
         if asks and not self._may_quit():
             return
         with self._once:
@@ -158,9 +159,14 @@ class Sitting:
         self._screen.destroy_all()
 
     def _may_quit(self) -> bool:
-        with self._asking:
+        if not self._asking.acquire(blocking=False):
+            self._show()
+            return False
+        try:
             going_on = [] if self._quitting else self._goes_on()
-            return not going_on or self._screen.ask("Quit Qi?", question(going_on))
+            return not going_on or self._screen.ask("Quit Qi?", question(going_on), "Quit", "Stay")
+        finally:
+            self._asking.release()
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,14 @@ def test_a_place_is_kept_across_starts(tmp_path: Path) -> None:
     assert Places(tmp_path / "desktop" / "windows.json").of("main", SCREENS) == Place(1950, 20, 900, 700)
 
 
+def test_whether_it_was_maximized_is_kept_and_a_file_of_before_says_nothing_of_that(tmp_path: Path) -> None:
+    kept = Place(1950, 20, 900, 700, maximized=True)
+    Places(tmp_path / "windows.json").keep("main", kept)
+    assert Places(tmp_path / "windows.json").of("main", SCREENS) == kept
+    (tmp_path / "windows.json").write_text('{"main": {"x": 1, "y": 2, "width": 900, "height": 700}}', "utf-8")
+    assert Places(tmp_path / "windows.json").of("main", SCREENS) == Place(1, 2, 900, 700)
+
+
 def test_a_place_whose_screen_is_gone_or_that_is_too_small_is_none(tmp_path: Path) -> None:
     places = Places(tmp_path / "windows.json")
     places.keep("second", Place(1950, 20, 900, 700))
