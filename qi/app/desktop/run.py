@@ -23,6 +23,7 @@ from qi.app import front, logs
 from qi.app.beside import reached
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.command import Command
+from qi.app.desktop.keeping import kept
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.desktop.programs import Programs
 from qi.app.ending import Ending
@@ -57,9 +58,13 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
         try:
             backend = choose()
         except Unavailable as error:
-            with session(config, acts=True), reached(home, config) as is_own:
+            with (
+                session(config, acts=True) as participant,
+                kept(home, config, participant),
+                reached(home, config) as is_own,
+            ):
                 link = front.find(home).link(path)
-                say(f"{error.message}; the browser shows it until Ctrl+C: {link}")
+                say(f"{error.message}; the browser shows it{' until Ctrl+C' if is_own else ''}: {link}")
                 if not webbrowser.open(link):
                     say("there is no browser either: the link is good once, within a minute, on this machine")
                 if is_own:
@@ -71,7 +76,11 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
             say("Qi is open already: its window came to the front")
             return
         try:
-            with session(config, acts=True, kind="desktop") as participant, reached(home, config):
+            with (
+                session(config, acts=True, kind="desktop") as participant,
+                kept(home, config, participant),
+                reached(home, config),
+            ):
                 Sitting(home, participant, backend, _reaches(config)).run(path)
         finally:
             lock.release()
