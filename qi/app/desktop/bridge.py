@@ -6,8 +6,7 @@ that promise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from qi.app.desktop.places import SMALLEST
 
@@ -17,16 +16,23 @@ if TYPE_CHECKING:
 LARGEST = 16_384
 
 
+class Frame(Protocol):
+    """What each toolkit does in a way of its own."""
+
+    def minimize(self, window: webview.Window) -> None: ...
+
+    def is_maximized(self, window: webview.Window) -> bool: ...
+
+    def close(self, name: str) -> None: ...
+
+
 class Bridge:
     """`window.pywebview.api` of one window. Names with an underscore are not seen by the page."""
 
-    def __init__(
-        self, name: str, session: str, close: Callable[[str], None], is_maximized: Callable[[webview.Window], bool]
-    ) -> None:
+    def __init__(self, name: str, session: str, frame: Frame) -> None:
         self._name = name
         self._session = session
-        self._close = close
-        self._is_maximized = is_maximized
+        self._frame = frame
         self._window: webview.Window | None = None
 
     def __dir__(self) -> list[str]:
@@ -52,18 +58,18 @@ class Bridge:
             window.move(int(x), int(y))
 
     def minimize(self) -> None:
-        self._shown().minimize()
+        self._frame.minimize(self._shown())
 
     def maximize(self) -> None:
         """Fill the screen, or go back to the size of before."""
         window = self._shown()
-        if self._is_maximized(window):
+        if self._frame.is_maximized(window):
             window.restore()
         else:
             window.maximize()
 
     def close(self) -> None:
-        self._close(self._name)
+        self._frame.close(self._name)
 
     def _shown(self) -> webview.Window:
         if self._window is None:

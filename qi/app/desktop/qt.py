@@ -80,6 +80,13 @@ def bring_to_front(native: Any) -> None:
     on_gui(raise_)
 
 
+def minimize(native: Any) -> None:
+    """pywebview's own also makes a maximized window small."""
+    from qtpy.QtCore import Qt
+
+    on_gui(lambda: native.setWindowState(native.windowState() | Qt.WindowState.WindowMinimized))
+
+
 def place_of(native: Any) -> Place:
     """Any thread. Of a maximized window the place that it goes back to."""
     maximized = is_maximized(native)

@@ -6,7 +6,6 @@ windows what they are asked.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -59,6 +58,7 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
             backend = choose()
         except Unavailable as error:
             with (
+                Ending(signal.SIGTERM, signal.SIGINT) as ending,
                 session(config, acts=True) as participant,
                 kept(home, config, participant),
                 reached(home, config) as is_own,
@@ -68,8 +68,7 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
                 if not webbrowser.open(link):
                     say("there is no browser either: the link is good once, within a minute, on this machine")
                 if is_own:
-                    with contextlib.suppress(KeyboardInterrupt):
-                        threading.Event().wait()
+                    ending.wait()
             return
         lock = FileLock(home.root / "desktop.lock")
         if not _is_first(lock, config, path):

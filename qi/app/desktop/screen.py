@@ -139,10 +139,20 @@ class Screen:
             return qt.ask(_native(shown.window), title, question, yes, no)
         return bool(shown.window.create_confirmation_dialog(title, question))
 
+    def minimize(self, window: webview.Window) -> None:
+        if self._backend.toolkit == "qt":
+            qt.minimize(_native(window))
+        else:
+            window.minimize()
+
+    def is_maximized(self, window: webview.Window) -> bool:
+        """Only Qt tells."""
+        return self._backend.toolkit == "qt" and qt.is_maximized(_native(window))
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _create(self, name: str, path: str, title: str, width: int, height: int) -> Shown:
-        bridge = Bridge(name, self._session, lambda name: self.close(name), self._is_maximized)
+        bridge = Bridge(name, self._session, self)
         place = self._places.of(name, _screens()) if webview.windows else self._places.of(name, [_ANYWHERE])
         at: dict[str, Any] = {"width": width, "height": height}
         if place is not None:
@@ -186,10 +196,6 @@ class Screen:
             shown.window.restore()
             shown.window.show()
         shown.visible = True
-
-    def _is_maximized(self, window: webview.Window) -> bool:
-        """Only Qt tells."""
-        return self._backend.toolkit == "qt" and qt.is_maximized(_native(window))
 
     def _gone(self, name: str) -> None:
         with self._lock:

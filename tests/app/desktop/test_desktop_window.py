@@ -106,6 +106,8 @@ def test_a_maximized_window_stays_so_when_it_is_raised_comes_back_so_and_has_its
         page.get_by_label("Maximize").click()
         eventually(lambda: bridge(page, "place") != small, LIMIT_S, "a large window")
         large = bridge(page, "place")
+        page.get_by_label("Minimize").click()
+        bridge(page, "about")
         studio.bus.request(OpenWindow())
         assert bridge(page, "place") == large
         process.send_signal(signal.SIGTERM)
@@ -240,7 +242,9 @@ def test_where_no_window_can_be_shown_the_browser_is_asked(studio: RunningStudio
             assert front.find(Home(studio.home.root)).url in link
             assert "#code=" in link
             assert "no window can be shown" in (tmp_path / "log").read_text("utf-8")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT_S) == 0
         finally:
-            process.send_signal(signal.SIGINT)
+            process.kill()
             process.wait(LIMIT_S)
     assert not studio.home.server_file.exists()
