@@ -18,6 +18,8 @@ from qi.app.desktop.places import Place
 log = logging.getLogger("qi.desktop")
 
 PROFILE = "qi"
+REVIVE_AFTER_MS = 1_000
+"""So that one that dies at once again does not keep the machine busy."""
 GUI_LIMIT_S = 5.0
 """So long the thread that shows may take until it comes to what is asked of it."""
 
@@ -78,6 +80,20 @@ def bring_to_front(native: Any) -> None:
             one.activateWindow()
 
     on_gui(raise_)
+
+
+def revive(native: Any) -> None:
+    """Thread that shows, before the window is shown. A page whose process dies leaves an empty window, without even the
+    buttons to close it: then it is loaded again."""
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWebEngineCore import QWebEnginePage
+
+    def ended(how: Any, code: int) -> None:
+        if how != QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
+            log.warning("the process of a window's page ended with %d: it is loaded again", code)
+            QTimer.singleShot(REVIVE_AFTER_MS, native.webview.reload)
+
+    native.webview.page().renderProcessTerminated.connect(ended)
 
 
 def minimize(native: Any) -> None:

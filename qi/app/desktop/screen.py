@@ -174,6 +174,8 @@ class Screen:
             self._keep_place(name, window)
             return self._closing(name)
 
+        if self._backend.toolkit == "qt":
+            window.events.before_show += lambda: qt.revive(window.native)
         window.events.closing += closing
         window.events.closed += lambda: self._gone(name)
         window.events.loaded += lambda: window.run_js(_frame())

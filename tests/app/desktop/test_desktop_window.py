@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import psutil
 import pytest
 from given_desktop import COMMAND, LIMIT_S, bridge, desktop, needs_qt, needs_screen, page_of
 from painting import EASEL, MIXED
-from playwright.sync_api import Playwright
+from playwright.sync_api import Error, Page, Playwright
 from tray_host import display, tray_host
 
 from qi.app import front
@@ -119,6 +120,30 @@ def test_a_maximized_window_stays_so_when_it_is_raised_comes_back_so_and_has_its
         eventually(lambda: bridge(page, "place") == small, LIMIT_S, "the size of before")
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0
+
+
+@needs_qt
+def test_a_page_whose_process_dies_is_loaded_again_in_its_window_with_its_bridge(
+    studio: RunningStudio, playwright: Playwright, tmp_path: Path
+) -> None:
+    with desktop(studio.home.root, tmp_path / "log") as (process, port):
+        page = page_of(playwright, port)
+        page.evaluate("history.pushState({}, '', '/history')")
+        with page.expect_event("crash"), contextlib.suppress(Error):  # nobody is left to answer
+            page.context.new_cdp_session(page).send("Page.crash")
+        eventually(lambda: "is loaded again" in (studio.home.logs / "desktop.jsonl").read_text("utf-8"), LIMIT_S)
+        page = eventually(lambda: reached_again(playwright, port), LIMIT_S, "the page")
+        assert urlsplit(page.url).path == "/history"
+        assert bridge(page, "about")["window"] == "main"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+def reached_again(playwright: Playwright, port: int) -> Page | None:
+    try:
+        return page_of(playwright, port)
+    except Error:
+        return None
 
 
 def is_shown(studio: RunningStudio) -> bool:
