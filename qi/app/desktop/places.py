@@ -11,6 +11,8 @@ from typing import Any
 log = logging.getLogger("qi.desktop")
 
 SMALLEST, LARGEST = (640, 420), (8000, 8000)
+STEP, STEPS = 32, 8
+"""Pixels, and after how many windows it begins in the middle again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,13 @@ def is_seen(place: Place, screens: list[Place]) -> bool:
     """Whether the middle of its title bar, by which it can be moved, lies on one of these screens."""
     middle, top = place.x + place.width // 2, place.y
     return any(s.x <= middle < s.x + s.width and s.y <= top < s.y + s.height for s in screens)
+
+
+def offered(screen: Place, width: int, height: int, others: int) -> Place:
+    """For a window that never had one: the middle, a step further for each other that is open, so that all are seen."""
+    step = STEP * (others % STEPS)
+    x, y = screen.x + (screen.width - width) // 2 + step, screen.y + (screen.height - height) // 2 + step
+    return Place(max(screen.x, x), max(screen.y, y), width, height)
 
 
 def _place(said: dict[str, Any]) -> Place:

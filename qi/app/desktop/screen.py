@@ -18,7 +18,7 @@ from qi.app.desktop import qt
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.bridge import Bridge
 from qi.app.desktop.command import Command
-from qi.app.desktop.places import SMALLEST, Place, Places, is_seen
+from qi.app.desktop.places import SMALLEST, Place, Places, is_seen, offered
 from qi.contracts.windows import MAIN, WindowInfo
 from qi.errors import NotFound, Unavailable
 
@@ -153,7 +153,10 @@ class Screen:
 
     def _create(self, name: str, path: str, title: str, width: int, height: int) -> Shown:
         bridge = Bridge(name, self._session, self)
-        place = self._places.of(name, _screens()) if webview.windows else self._places.of(name, [_ANYWHERE])
+        screens = _screens() if webview.windows else []
+        place = self._places.of(name, screens or [_ANYWHERE])
+        if place is None and screens:
+            place = offered(screens[0], width, height, len(self._windows))
         at: dict[str, Any] = {"width": width, "height": height}
         if place is not None:
             at = asdict(place)
