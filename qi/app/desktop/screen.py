@@ -61,6 +61,7 @@ class Screen:
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         """Held while one is opened: two at once would open one name twice."""
+        self._ending = False
 
     def run(self, begun: Callable[[], None], *, path: str = "/", debug_port: int = 0) -> None:
         """Show the main window and return when every window is gone; main thread. `begun` runs in another one."""
@@ -80,8 +81,11 @@ class Screen:
         )  # fmt: skip
 
     def open(self, name: str, path: str | None, title: str, width: int, height: int) -> WindowInfo:
-        """Show a window, or bring it to the front; with a path it shows that page."""
+        """Show a window, or bring it to the front; with a path it shows that page. Raises :class:`Unavailable` when
+        all are about to close: one that came then would keep the desktop alive."""
         with self._opening:
+            if self._ending:
+                raise Unavailable("Qi is being quit here", remedy="start it again in a moment")
             with self._lock:
                 shown = self._windows.get(name)
             if shown is None:
@@ -117,6 +121,8 @@ class Screen:
 
     def destroy_all(self) -> None:
         """:meth:`run` returns then."""
+        with self._opening:
+            self._ending = True
         with self._lock:
             names = list(self._windows)
         for name in sorted(names, key=lambda name: name == MAIN):
