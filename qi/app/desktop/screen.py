@@ -70,7 +70,10 @@ class Screen:
         if debug_port:
             webview.settings["REMOTE_DEBUGGING_PORT"] = debug_port
         webview.settings["OPEN_EXTERNAL_LINKS_IN_BROWSER"] = True
-        self._create(MAIN, path, "Qi", 1280, 800)
+        with self._opening:
+            if self._ending:
+                return  # while the toolkit was loaded
+            self._create(MAIN, path, "Qi", 1280, 800)
 
         def shown() -> None:
             self._bring_back(MAIN)

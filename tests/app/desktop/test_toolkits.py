@@ -28,11 +28,12 @@ def test_with_gtk_the_thread_that_shows_reads_a_windows_place_off_the_window_its
     assert Places(tmp_path / "windows.json").of("main", [Place(0, 0, 1440, 900)]) == Place(1, 2, 800, 600)
 
 
-def test_while_a_desktop_is_quit_no_window_opens_that_would_keep_it_alive(tmp_path: Path) -> None:
+def test_of_a_desktop_that_is_quit_no_window_opens_that_would_keep_it_alive(tmp_path: Path) -> None:
     from qi.app.desktop.screen import Screen
 
-    screen = Screen(Backend("qt"), tmp_path, "s", str, closing=lambda _: True)
+    screen = Screen(Backend("native"), tmp_path, "s", str, closing=lambda _: True)
     screen.destroy_all()
+    screen.run(lambda: None)  # quit while it starts
     with pytest.raises(Unavailable, match="being quit"):
         screen.open("main", None, "Qi", 1280, 800)
     assert screen.windows() == []
