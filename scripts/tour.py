@@ -11,7 +11,6 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +28,15 @@ from qi.contracts.db import AddNote, ChangeTask, ChangeVersion, CreateEntity, Li
 from qi.contracts.jobs import GetJob, StartJob
 from qi.contracts.secrets import StoreSecret
 from qi.contracts.settings import PatchSettings, Setting
+from qi.testing.mesh import eventually
 from qi.testing.server import PASSWORD, start_server
 from qi.testing.studio import RunningStudio, Shot, start_studio
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "tour"
 SIZE = (1440, 900)
 MOST_BYTES = 150_000
+COLOURS, PLAIN = 256, 160
+"""Of a picture, and those of them that are kept as they are."""
 LIMIT_MS = 20_000
 PROJECT = "Lighthouse"
 SHOTS = ("seq010/sh0100", "seq010/sh0110", "seq010/sh0120", "seq020/sh0200", "seq020/sh0210")
@@ -111,6 +113,16 @@ STOPS = (
 )
 
 
+MANIFEST = """
+name = "sheets"
+version = "1.2.0"
+title = "Contact sheets"
+[[applications]]
+name = "viewer"
+title = "Viewer"
+programs = ['{}']
+arguments = ['{}', '{}']
+"""
 SHEETS = """
 from qi.addon import Addon
 from qi.jobs import job
@@ -199,23 +211,27 @@ def visit(browser: Browser, url: str, stops: tuple[Stop, ...]) -> None:
 
 
 def visit_desktop(driver: Playwright, home: Path) -> None:
-    """The picture of the window, with a terminal that was launched from it."""
+    """The picture of the window, with an application that was launched from it."""
     with window(driver, home) as (page, display):
         page.get_by_role("treeitem", name="sh0100").click()
-        page.get_by_role("group", name="Applications").get_by_role("button", name="Terminal").click()
-        page.get_by_text("Terminal runs in sh0100").wait_for()
+        page.get_by_role("group", name="Applications").get_by_role("button", name="Viewer").click()
+        page.get_by_text("Viewer runs in sh0100").wait_for()
         page.wait_for_load_state("networkidle")
-        time.sleep(1.0)  # until the terminal has drawn itself: nobody tells when
+        eventually(lambda: "shown" in (home / "logs" / "launch-sheets-viewer.log").read_text("utf-8"), what="a viewer")
         keep(picture(display), PICTURES / f"{DESKTOP}.png")
 
 
 def keep(pixels: bytes, file: Path) -> None:
-    """With the 256 colours that tell most of it, so that it is small and no plain colour is another one."""
+    """In 256 colours, so that it is small: those that most of it has, so that no plain one becomes another, and some of
+    all others, for frames."""
     whole = np.asarray(Image.open(io.BytesIO(pixels)).convert("RGB"))
     colours, where, count = np.unique(whole.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
-    # A small green mark among much grey is what one looks for.
-    vivid = 1 + colours.max(1).astype(int) - colours.min(1)
-    kept = colours[np.argsort(count * vivid)[-256:]]
+    kept = colours
+    if len(colours) > COLOURS:
+        rank = np.argsort(count)
+        rest = np.repeat(colours[rank[:-PLAIN]], count[rank[:-PLAIN]], axis=0)
+        some = Image.fromarray(rest[None]).quantize(COLOURS - PLAIN, Image.Quantize.MAXCOVERAGE).getpalette()
+        kept = np.concatenate([colours[rank[-PLAIN:]], np.array(some, np.uint8).reshape(-1, 3)])
     # Pillow's own search for the nearest colour is coarse: a grey becomes a blue one.
     nearest = ((colours[:, None].astype(int) - kept[None].astype(int)) ** 2).sum(2).argmin(1).astype(np.uint8)
     small = Image.fromarray(nearest[where].reshape(whole.shape[:2]), "P")
@@ -236,7 +252,8 @@ def main() -> None:
         os.environ["QI_TOUR_FRAMES"] = str(frames)
         sheets = Path(folder, "addons", "sheets")
         sheets.mkdir(parents=True)
-        (sheets / "addon.toml").write_text('name = "sheets"\nversion = "1.2.0"\ntitle = "Contact sheets"\n')
+        viewer = (sys.executable, Path(__file__).with_name("tour_viewer.py"), frames / "lighthouse.1004.exr")
+        (sheets / "addon.toml").write_text(MANIFEST.format(*viewer), "utf-8")
         (sheets / "addon.py").write_text(SHEETS)
         with start_studio(Path(folder, "lighthouse"), environment={"QI_ADDON_PATHS": str(sheets.parent)}) as studio:
             people = {"root": "admin", "ada": "artist", "kim": "artist", "lin": "lead"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import socket
@@ -12,19 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import ImageGrab
 from playwright.sync_api import Browser, Error, Page, Playwright
 
 LIMIT_S = 60.0
-XTERM = """
-*VT100.geometry: 82x12-140-130
-*VT100.background: #0d0f14
-*VT100.foreground: #d5d9e2
-*VT100.faceName: DejaVu Sans Mono
-*VT100.faceSize: 10
-*VT100.internalBorder: 10
-"""
-NEEDED = ("Xvfb", "import", "xterm")
-"""Of Debian: xvfb, imagemagick, xterm."""
+NEEDED = ("Xvfb",)
+"""Of Debian: xvfb."""
 
 
 def missing() -> list[str]:
@@ -45,13 +39,10 @@ def window(driver: Playwright, home: Path) -> Iterator[tuple[Page, str]]:
     assert screen.stdout is not None
     display = f":{screen.stdout.readline().strip()}"
     command = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())", "--home"]
-    resources = home.parent / "xterm"
-    resources.write_text(XTERM, "utf-8")
     desktop = subprocess.Popen(
         [*command, str(home)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={
             **os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb", "QI_DESKTOP_DEBUG_PORT": port,
-            "XENVIRONMENT": str(resources), "SHELL": "/bin/sh", "PS1": "$ ",
         },
     )  # fmt: skip
     try:
@@ -68,10 +59,11 @@ def window(driver: Playwright, home: Path) -> Iterator[tuple[Page, str]]:
 
 
 def picture(display: str) -> bytes:
-    """The whole screen, as PNG."""
-    return subprocess.run(
-        ["import", "-display", display, "-window", "root", "png:-"], capture_output=True, check=True, timeout=LIMIT_S
-    ).stdout
+    """What is on the screen, without the black around it, as PNG."""
+    whole = ImageGrab.grab(xdisplay=display)
+    cut = io.BytesIO()
+    whole.crop(whole.getbbox()).save(cut, "png")
+    return cut.getvalue()
 
 
 def _reached(driver: Playwright, address: str) -> Browser:

@@ -98,3 +98,26 @@ def test_a_killed_server_is_told_and_its_pages_go_on_by_themselves_with_what_was
     expect(typed.locator(f"{CRF} input")).to_have_value("34")
     typed.get_by_role("button", name="Save").click()
     expect(typed.locator(CRF)).to_have_attribute("data-status", "overridden")
+
+
+def test_a_studio_that_gives_no_answer_is_told_though_its_server_does_and_its_pages_go_on_with_it(
+    window: Callable[..., Any], studio: RunningStudio
+) -> None:
+    page = window("root").go("/bundles")
+    expect(page.get_by_test_id("wire")).to_contain_text("Live")
+    connection = studio.home.connection()
+    assert connection is not None
+    process = psutil.Process(connection.pid)
+    process.suspend()
+    try:
+        expect(page.get_by_role("alert")).to_contain_text("cannot be reached", timeout=30_000)
+        expect(page.get_by_test_id("wire")).to_contain_text("Offline")
+        page.reload()  # whoever comes meanwhile is told at once, and not let into what does not answer
+        expect(page.get_by_test_id("wire")).to_contain_text("Offline", timeout=30_000)
+    finally:
+        process.resume()
+    expect(page.get_by_test_id("wire")).to_contain_text("Live", timeout=30_000)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    name = f"afterwards {new_id()[-8:]}"
+    studio.bus.request(CreateBundle(name=name, reason="it answers again", command=new_id()))
+    expect(page.get_by_role("button", name=name)).to_be_visible()

@@ -6,11 +6,9 @@ that promise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from qi.app.desktop.places import SMALLEST, Place
+from qi.app.desktop.places import SMALLEST
 
 if TYPE_CHECKING:
     import webview
@@ -18,13 +16,23 @@ if TYPE_CHECKING:
 LARGEST = 16_384
 
 
+class Frame(Protocol):
+    """What each toolkit does in a way of its own."""
+
+    def minimize(self, window: webview.Window) -> None: ...
+
+    def is_maximized(self, window: webview.Window) -> bool: ...
+
+    def close(self, name: str) -> None: ...
+
+
 class Bridge:
     """`window.pywebview.api` of one window. Names with an underscore are not seen by the page."""
 
-    def __init__(self, name: str, session: str, close: Callable[[str], None]) -> None:
+    def __init__(self, name: str, session: str, frame: Frame) -> None:
         self._name = name
         self._session = session
-        self._close = close
+        self._frame = frame
         self._window: webview.Window | None = None
 
     def __dir__(self) -> list[str]:
@@ -38,7 +46,7 @@ class Bridge:
 
     def place(self) -> dict[str, int]:
         window = self._shown()
-        return asdict(Place(window.x, window.y, window.width, window.height))
+        return {"x": window.x, "y": window.y, "width": window.width, "height": window.height}
 
     def put(self, x: int, y: int, width: int, height: int) -> None:
         """Move and size it, in pixels; never smaller than a page can use."""
@@ -50,18 +58,18 @@ class Bridge:
             window.move(int(x), int(y))
 
     def minimize(self) -> None:
-        self._shown().minimize()
+        self._frame.minimize(self._shown())
 
     def maximize(self) -> None:
         """Fill the screen, or go back to the size of before."""
         window = self._shown()
-        if str(window.state).endswith("MAXIMIZED"):
+        if self._frame.is_maximized(window):
             window.restore()
         else:
             window.maximize()
 
     def close(self) -> None:
-        self._close(self._name)
+        self._frame.close(self._name)
 
     def _shown(self) -> webview.Window:
         if self._window is None:

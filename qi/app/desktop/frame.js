@@ -24,6 +24,13 @@
     if (at?.closest(".pywebview-drag-region")) event.preventDefault()
   })
 
+  // Without it nobody sees where a dark window ends that lies on another.
+  const line = document.createElement("div")
+  line.setAttribute("aria-hidden", "true")
+  const border = "1px solid color-mix(in srgb, currentColor 22%, transparent)"
+  Object.assign(line.style, { position: "fixed", inset: "0", border, pointerEvents: "none", zIndex: "2147483647" })
+  document.body.append(line)
+
   const edges = { n: "ns", s: "ns", e: "ew", w: "ew", ne: "nesw", sw: "nesw", nw: "nwse", se: "nwse" }
   const thick = 5
   for (const [edge, cursor] of Object.entries(edges)) {

@@ -6,10 +6,13 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger("qi.desktop")
 
 SMALLEST, LARGEST = (640, 420), (8000, 8000)
+STEP, STEPS = 32, 8
+"""Pixels, and after how many windows it begins in the middle again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +23,26 @@ class Place:
     y: int
     width: int
     height: int
+    maximized: bool = False
+    """Then the rest is where it goes back to."""
 
 
 def is_seen(place: Place, screens: list[Place]) -> bool:
     """Whether the middle of its title bar, by which it can be moved, lies on one of these screens."""
     middle, top = place.x + place.width // 2, place.y
     return any(s.x <= middle < s.x + s.width and s.y <= top < s.y + s.height for s in screens)
+
+
+def offered(screen: Place, width: int, height: int, others: int) -> Place:
+    """For a window that never had one: the middle, a step further for each other that is open, so that all are seen."""
+    step = STEP * (others % STEPS)
+    x, y = screen.x + (screen.width - width) // 2 + step, screen.y + (screen.height - height) // 2 + step
+    return Place(max(screen.x, x), max(screen.y, y), width, height)
+
+
+def _place(said: dict[str, Any]) -> Place:
+    maximized = bool(said.get("maximized", False))
+    return Place(**{k: int(v) for k, v in said.items() if k != "maximized"}, maximized=maximized)
 
 
 class Places:
@@ -36,7 +53,7 @@ class Places:
         self._places: dict[str, Place] = {}
         try:
             said = json.loads(file.read_text("utf-8"))
-            self._places = {str(name): Place(**{k: int(v) for k, v in one.items()}) for name, one in said.items()}
+            self._places = {str(name): _place(one) for name, one in said.items()}
         except FileNotFoundError:
             log.debug("no window was ever placed")
         except (OSError, ValueError, TypeError, AttributeError) as error:

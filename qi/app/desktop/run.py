@@ -6,7 +6,6 @@ windows what they are asked.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ from qi.app import front, logs
 from qi.app.beside import reached
 from qi.app.desktop.backend import Backend, choose
 from qi.app.desktop.command import Command
+from qi.app.desktop.keeping import kept
 from qi.app.desktop.leaving import question, what_goes_on
 from qi.app.desktop.programs import Programs
 from qi.app.ending import Ending
@@ -57,21 +57,29 @@ def run(config: LaunchConfig, say: Callable[[str], None], *, path: str = "/") ->
         try:
             backend = choose()
         except Unavailable as error:
-            with session(config, acts=True), reached(home, config) as is_own:
+            with (
+                Ending(signal.SIGTERM, signal.SIGINT) as ending,
+                session(config, acts=True) as participant,
+                kept(home, config, participant),
+                reached(home, config) as is_own,
+            ):
                 link = front.find(home).link(path)
-                say(f"{error.message}; the browser shows it until Ctrl+C: {link}")
+                say(f"{error.message}; the browser shows it{' until Ctrl+C' if is_own else ''}: {link}")
                 if not webbrowser.open(link):
                     say("there is no browser either: the link is good once, within a minute, on this machine")
                 if is_own:
-                    with contextlib.suppress(KeyboardInterrupt):
-                        threading.Event().wait()
+                    ending.wait()
             return
         lock = FileLock(home.root / "desktop.lock")
         if not _is_first(lock, config, path):
             say("Qi is open already: its window came to the front")
             return
         try:
-            with session(config, acts=True, kind="desktop") as participant, reached(home, config):
+            with (
+                session(config, acts=True, kind="desktop") as participant,
+                kept(home, config, participant),
+                reached(home, config),
+            ):
                 Sitting(home, participant, backend, _reaches(config)).run(path)
         finally:
             lock.release()
@@ -147,7 +155,8 @@ class Sitting:
         self._tray.close()
 
     def quit(self, *, asks: bool = True) -> None:
-        """Close every window; with something going on that is asked first. Any thread but the one that shows."""
+        """Close every window; with something going on that is asked first, and while somebody is asked nobody is asked
+        again. Any thread but the one that shows."""
         if asks and not self._may_quit():
             return
         with self._once:
@@ -158,9 +167,14 @@ class Sitting:
         self._screen.destroy_all()
 
     def _may_quit(self) -> bool:
-        with self._asking:
+        if not self._asking.acquire(blocking=False):
+            self._show()
+            return False
+        try:
             going_on = [] if self._quitting else self._goes_on()
-            return not going_on or self._screen.ask("Quit Qi?", question(going_on))
+            return not going_on or self._screen.ask("Quit Qi?", question(going_on), "Quit", "Stay")
+        finally:
+            self._asking.release()
 
     # -- inside -------------------------------------------------------------------------------------------------
 

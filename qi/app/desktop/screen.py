@@ -1,16 +1,10 @@
-"""The windows on the screen. pywebview owns the main thread while they are shown; methods here are for any other.
-
-Three rules of pywebview with Qt, each found by a crash: never `easy_drag` on a frameless window; windows of one
-process share one profile; and root runs without Chromium's sandbox.
-"""
+"""The windows on the screen. pywebview owns the main thread while they are shown; methods here are for any other."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,10 +14,11 @@ from typing import Any, cast
 
 import webview
 
+from qi.app.desktop import qt
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.bridge import Bridge
 from qi.app.desktop.command import Command
-from qi.app.desktop.places import SMALLEST, Place, Places, is_seen
+from qi.app.desktop.places import SMALLEST, Place, Places, is_seen, offered
 from qi.contracts.windows import MAIN, WindowInfo
 from qi.errors import NotFound, Unavailable
 
@@ -31,8 +26,7 @@ log = logging.getLogger("qi.desktop")
 
 BACKGROUND = "#16181d"
 """Of a window before its page is there: the dark one's own, so that nothing flashes."""
-QT_PROFILE = "qi"
-LOAD_LIMIT_S = 20.0
+SHOW_LIMIT_S = LOAD_LIMIT_S = 20.0
 
 
 @dataclass(slots=True)
@@ -67,15 +61,19 @@ class Screen:
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         """Held while one is opened: two at once would open one name twice."""
+        self._ending = False
 
     def run(self, begun: Callable[[], None], *, path: str = "/", debug_port: int = 0) -> None:
         """Show the main window and return when every window is gone; main thread. `begun` runs in another one."""
         if self._backend.toolkit == "qt":
-            _prepare_qt()
+            qt.prepare()
         if debug_port:
             webview.settings["REMOTE_DEBUGGING_PORT"] = debug_port
         webview.settings["OPEN_EXTERNAL_LINKS_IN_BROWSER"] = True
-        self._create(MAIN, path, "Qi", 1280, 800)
+        with self._opening:
+            if self._ending:
+                return  # while the toolkit was loaded
+            self._create(MAIN, path, "Qi", 1280, 800)
 
         def shown() -> None:
             self._bring_back(MAIN)
@@ -86,8 +84,11 @@ class Screen:
         )  # fmt: skip
 
     def open(self, name: str, path: str | None, title: str, width: int, height: int) -> WindowInfo:
-        """Show a window, or bring it to the front; with a path it shows that page."""
+        """Show a window, or bring it to the front; with a path it shows that page. Raises :class:`Unavailable` when
+        all are about to close: one that came then would keep the desktop alive."""
         with self._opening:
+            if self._ending:
+                raise Unavailable("Qi is being quit here", remedy="start it again in a moment")
             with self._lock:
                 shown = self._windows.get(name)
             if shown is None:
@@ -96,9 +97,7 @@ class Screen:
                 shown.path = path
                 # Not loaded anew: what somebody typed elsewhere on the page would be gone.
                 shown.window.run_js(f"window.dispatchEvent(new CustomEvent('qi:go', {{detail: {_js(path)}}}))")
-            shown.window.restore()
-            shown.window.show()
-            shown.visible = True
+            self._bring_to_front(shown)
             return self._told(name, shown)
 
     def run_command(self, name: str, command: Command) -> None:
@@ -125,6 +124,8 @@ class Screen:
 
     def destroy_all(self) -> None:
         """:meth:`run` returns then."""
+        with self._opening:
+            self._ending = True
         with self._lock:
             names = list(self._windows)
         for name in sorted(names, key=lambda name: name == MAIN):
@@ -137,21 +138,37 @@ class Screen:
         with self._lock:
             return [self._told(name, shown) for name, shown in sorted(self._windows.items())]
 
-    def ask(self, title: str, question: str) -> bool:
-        """A question over the main window, for which it is shown; waits for the answer."""
+    def ask(self, title: str, question: str, yes: str, no: str) -> bool:
+        """A question over the main window, which comes to the front for it; waits for the answer. Other toolkits than
+        Qt have words of their own for the answers."""
         with self._lock:
             shown = self._windows.get(MAIN) or next(iter(self._windows.values()))
-        shown.window.show()
+        self._bring_to_front(shown)
+        if self._backend.toolkit == "qt":
+            return qt.ask(_native(shown.window), title, question, yes, no)
         return bool(shown.window.create_confirmation_dialog(title, question))
+
+    def minimize(self, window: webview.Window) -> None:
+        if self._backend.toolkit == "qt":
+            qt.minimize(_native(window))
+        else:
+            window.minimize()
+
+    def is_maximized(self, window: webview.Window) -> bool:
+        """Only Qt tells."""
+        return self._backend.toolkit == "qt" and qt.is_maximized(_native(window))
 
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _create(self, name: str, path: str, title: str, width: int, height: int) -> Shown:
-        bridge = Bridge(name, self._session, lambda name: self.close(name))
-        place = self._places.of(name, _screens()) if webview.windows else self._places.of(name, [_ANYWHERE])
+        bridge = Bridge(name, self._session, self)
+        screens = _screens() if webview.windows else []
+        place = self._places.of(name, screens or [_ANYWHERE])
+        if place is None and screens:
+            place = offered(screens[0], width, height, len(self._windows))
         at: dict[str, Any] = {"width": width, "height": height}
         if place is not None:
-            at = {"x": place.x, "y": place.y, "width": place.width, "height": place.height}
+            at = asdict(place)
         window = webview.create_window(
             title, self._address(path), js_api=bridge, frameless=True, easy_drag=False, min_size=SMALLEST,
             background_color=BACKGROUND, text_select=True, **at,
@@ -169,6 +186,8 @@ class Screen:
             self._keep_place(name, window)
             return self._closing(name)
 
+        if self._backend.toolkit == "qt":
+            window.events.before_show += lambda: qt.revive(window.native)
         window.events.closing += closing
         window.events.closed += lambda: self._gone(name)
         window.events.loaded += lambda: window.run_js(_frame())
@@ -183,6 +202,14 @@ class Screen:
             window.move(
                 first.x + max(0, (first.width - place.width) // 2), first.y + max(0, (first.height - place.height) // 2)
             )
+
+    def _bring_to_front(self, shown: Shown) -> None:
+        if self._backend.toolkit == "qt":
+            qt.bring_to_front(_native(shown.window))
+        else:
+            shown.window.restore()
+            shown.window.show()
+        shown.visible = True
 
     def _gone(self, name: str) -> None:
         with self._lock:
@@ -199,6 +226,8 @@ class Screen:
         if self._backend.toolkit == "gtk" and threading.current_thread() is threading.main_thread():
             native: Any = window.native
             return Place(*native.get_position(), *native.get_size())
+        if self._backend.toolkit == "qt":
+            return qt.place_of(_native(window))
         return Place(int(window.x), int(window.y), int(window.width), int(window.height))
 
     def _found(self, name: str) -> Shown:
@@ -220,27 +249,16 @@ def _screens() -> list[Place]:
     return [Place(int(s.x), int(s.y), int(s.width), int(s.height)) for s in webview.screens]
 
 
+def _native(window: webview.Window) -> Any:
+    """The toolkit's own. Raises :class:`Unavailable` when it does not come."""
+    if not window.events.shown.wait(SHOW_LIMIT_S):
+        raise Unavailable("the window has not come to show itself", remedy="Try again when it has.")
+    return window.native
+
+
 def _frame() -> str:
     return files("qi.app.desktop").joinpath("frame.js").read_text("utf-8")
 
 
 def _js(text: str) -> str:
     return json.dumps(text)
-
-
-def _prepare_qt() -> None:
-    """Before the first window. One profile for all windows, or the second one never loads."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
-    platform: Any = importlib.import_module("webview.platforms.qt")
-    from qtpy.QtWebEngineCore import QWebEngineProfile
-    from qtpy.QtWidgets import QApplication
-
-    profiles: dict[str, Any] = {}
-
-    def shared(*_: Any) -> Any:
-        if QT_PROFILE not in profiles:
-            profiles[QT_PROFILE] = QWebEngineProfile(QT_PROFILE, QApplication.instance())
-        return profiles[QT_PROFILE]
-
-    platform.QWebEngineProfile = shared

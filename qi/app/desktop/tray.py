@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from qi.app.desktop import qt
 from qi.app.desktop.backend import Backend
 
 log = logging.getLogger("qi.desktop")
 
-CREATE_LIMIT_S = 5.0
 ICON_PIXELS = 64
 ACCENT, PAPER, ALARM = "#5b8def", "#ffffff", "#e5484d"
 
@@ -103,17 +103,17 @@ class QtTray:
         self._icon: Any = None
         self._menu: Any = None
         self._entries: list[_Entry] = []
-        self.there = bool(_on_gui(self._create))
+        self.there = bool(qt.on_gui(self._create))
 
     def show(self, items: Sequence[Item], badge: int, alarm: bool) -> None:
-        _on_gui(lambda: self._fill(items, badge, alarm), wait=False)
+        qt.on_gui(lambda: self._fill(items, badge, alarm), wait=False)
 
     def tell(self, title: str, text: str) -> None:
-        _on_gui(lambda: self._icon.showMessage(title, text), wait=False)
+        qt.on_gui(lambda: self._icon.showMessage(title, text), wait=False)
 
     def close(self) -> None:
         if self._icon is not None:
-            _on_gui(self._icon.hide, wait=False)
+            qt.on_gui(self._icon.hide, wait=False)
 
     def _create(self) -> bool:
         from qtpy.QtWidgets import QApplication, QMenu, QSystemTrayIcon
@@ -194,27 +194,3 @@ def _write(painter: Any, text: str, place: Any, pixels: int, weight: Any) -> Non
 def apart(work: Callable[[], None]) -> None:
     """pywebview's calls wait for the thread that shows, so they must not be made on it."""
     threading.Thread(target=work, name="qi-tray", daemon=True).start()
-
-
-def _on_gui(work: Callable[[], Any], *, wait: bool = True) -> Any:
-    """Run on the thread that shows; the result, or None when that thread does not come to it in time."""
-    import webview.platforms.qt as platform
-
-    found: list[Any] = []
-    done = threading.Event()
-
-    def run() -> None:
-        try:
-            found.append(work())
-        except Exception:
-            log.exception("the tray failed")
-        finally:
-            done.set()
-
-    views = list(platform.BrowserView.instances.values())
-    if not views:
-        return None
-    views[0].create_window_trigger.emit(run)
-    if wait:
-        done.wait(CREATE_LIMIT_S)
-    return found[0] if found else None

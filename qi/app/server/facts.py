@@ -155,7 +155,9 @@ class Facts:
 
     async def _read(self, question: ReadLog) -> EventPage:
         future = self.bus.ask(question)
-        await asyncio.wait([asyncio.wrap_future(future)])
+        (ended,), _ = await asyncio.wait([asyncio.wrap_future(future)])
+        if not ended.cancelled():
+            ended.exception()  # the loop complains of one that nobody looked at
         return self.bus.answer(question, future)
 
 

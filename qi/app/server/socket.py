@@ -81,6 +81,8 @@ class Socket:
         self._closing: tuple[int, str] | None = None
         self._good_until = 0.0
         self._asked_to_renew = False
+        self._away = False
+        """The studio does not answer: the window was told."""
 
     async def run(self) -> None:
         """Until it is closed, by whichever side."""
@@ -165,6 +167,7 @@ class Socket:
             "user": {"name": info.user, "roles": list(info.roles), "permissions": list(info.permissions)},
             "bundle": info.bundle, "head": self._facts.position, "studio": self._studio,
         })  # fmt: skip
+        self._look_at_studio(login)
 
     def _request(self, id_: int, frame: dict[str, Any]) -> None:
         login = self._logged_in()
@@ -295,12 +298,12 @@ class Socket:
                     frames, self._frames = self._frames, OrderedDict()
                     for text in frames.values():
                         await self._ws.send_text(text)
-                self._look_at_token(now)
+                self._look_at_login(now)
         except (WebSocketDisconnect, RuntimeError):
             return
 
     async def _woken(self) -> None:
-        """When there is something to send; feeds that wait for their turn, and the token, are looked at in time."""
+        """When there is something to send; feeds that wait for their turn, and the log-in, are looked at in time."""
         if self._out or self._closing:
             return
         try:
@@ -311,14 +314,21 @@ class Socket:
         finally:
             self._wake.clear()
 
-    def _look_at_token(self, now: float) -> None:
+    def _look_at_login(self, now: float) -> None:
         if self._login is None:
             return
+        self._look_at_studio(self._login)
         if now > self._good_until:
             self._bye(OUT, Unauthenticated("the access token has expired", remedy="refresh it"))
         elif now > self._good_until - RENEW_BEFORE_S and not self._asked_to_renew:
             self._asked_to_renew = True
             self._send({"op": "renew"})
+
+    def _look_at_studio(self, login: Login) -> None:
+        """A window whose socket is well shows what was, and should know."""
+        if login.participant.detached != self._away:
+            self._away = not self._away
+            self._send({"op": "studio", "answers": not self._away})
 
     async def _flushed(self) -> None:
         """Give the last words a moment to leave."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from given_desktop import COMMAND, LIMIT_S, bridge, desktop, needs_qt, needs_screen, page_of
 from painting import EASEL, MIXED
-from playwright.sync_api import Playwright
+from playwright.sync_api import Error, Page, Playwright
 from tray_host import display, tray_host
 
 from qi.app import front
@@ -30,50 +25,10 @@ from qi.errors import Invalid
 from qi.home import Home
 from qi.testing.images import write_sequence
 from qi.testing.mesh import eventually
-from qi.testing.ports import free_port
 from qi.testing.processes import children, zombies
 from qi.testing.studio import RunningStudio
 
 pytestmark = pytest.mark.xdist_group("desktop")
-
-COMMAND = [sys.executable, "-c", "import sys; from qi.app.cli.main import main; sys.exit(main())"]
-LIMIT_S = 60.0
-
-needs_qt = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("webview", "PySide6", "qtpy"))),
-    reason="the window is shown by pywebview with Qt: pip install 'qi-pipeline[desktop]'",
-)
-
-
-needs_screen = pytest.mark.skipif(
-    not all(map(shutil.which, ("Xvfb", "dbus-daemon"))), reason="a screen and a bus: apt install xvfb dbus-daemon"
-)
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/version", timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def desktop(home: Path, log: Path, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """`qi` without a verb, offscreen unless `more` names another platform; its process and its debugging port."""
-    port = free_port()
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "QI_DESKTOP_DEBUG_PORT": str(port), **more}
-    with log.open("wb") as said:
-        process = subprocess.Popen([*COMMAND, "--home", str(home)], env=environment, stdout=said, stderr=said)
-        try:
-            eventually(lambda: answers(port) or process.poll() is not None, LIMIT_S, "a window")
-            assert process.poll() is None, log.read_text("utf-8", "replace")[-2000:]
-            yield process, port
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait(LIMIT_S)
-
 
 @needs_qt
 def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
@@ -138,6 +93,57 @@ def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
         easel.kill()
     assert not studio.home.server_file.exists()
     assert Places(kept).of("main", [Place(0, 0, 800, 600)]) == Place(40, 30, *SMALLEST)
+
+
+@needs_qt
+def test_a_maximized_window_stays_so_when_it_is_raised_comes_back_so_and_has_its_size_again_by_the_same_button(
+    studio: RunningStudio, playwright: Playwright, tmp_path: Path
+) -> None:
+    small = {"x": 30, "y": 20, "width": 700, "height": 500}
+    Places(studio.home.root / "desktop" / "windows.json").keep("main", Place(**small))
+    with desktop(studio.home.root, tmp_path / "log") as (process, port):
+        page = page_of(playwright, port)
+        assert bridge(page, "place") == small
+        page.get_by_label("Maximize").click()
+        eventually(lambda: bridge(page, "place") != small, LIMIT_S, "a large window")
+        large = bridge(page, "place")
+        page.get_by_label("Minimize").click()
+        bridge(page, "about")
+        studio.bus.request(OpenWindow())
+        assert bridge(page, "place") == large
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+    with desktop(studio.home.root, tmp_path / "log") as (process, port):
+        page = page_of(playwright, port)
+        assert bridge(page, "place") == large
+        page.get_by_label("Maximize").click()
+        eventually(lambda: bridge(page, "place") == small, LIMIT_S, "the size of before")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+@needs_qt
+def test_a_page_whose_process_dies_is_loaded_again_in_its_window_with_its_bridge(
+    studio: RunningStudio, playwright: Playwright, tmp_path: Path
+) -> None:
+    with desktop(studio.home.root, tmp_path / "log") as (process, port):
+        page = page_of(playwright, port)
+        page.evaluate("history.pushState({}, '', '/history')")
+        with page.expect_event("crash"), contextlib.suppress(Error):  # nobody is left to answer
+            page.context.new_cdp_session(page).send("Page.crash")
+        eventually(lambda: "is loaded again" in (studio.home.logs / "desktop.jsonl").read_text("utf-8"), LIMIT_S)
+        page = eventually(lambda: reached_again(playwright, port), LIMIT_S, "the page")
+        assert urlsplit(page.url).path == "/history"
+        assert bridge(page, "about")["window"] == "main"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+def reached_again(playwright: Playwright, port: int) -> Page | None:
+    try:
+        return page_of(playwright, port)
+    except Error:
+        return None
 
 
 def is_shown(studio: RunningStudio) -> bool:
@@ -244,11 +250,6 @@ def test_of_two_that_start_at_once_one_shows_and_without_a_tray_it_is_never_hidd
                     one.wait(LIMIT_S)
 
 
-def bridge(page: Any, name: str, *given: Any) -> Any:
-    """Call a function of the window's bridge from its page, and wait for what it answers."""
-    return page.evaluate("([name, given]) => window.pywebview.api[name](...given)", [name, list(given)])
-
-
 def test_where_no_window_can_be_shown_the_browser_is_asked(studio: RunningStudio, tmp_path: Path) -> None:
     # As after a power cut: the file of a server that is gone, with a number that another process has now.
     front.ServerFile("http://127.0.0.1:1", "stale", os.getpid()).write(studio.home)
@@ -266,7 +267,9 @@ def test_where_no_window_can_be_shown_the_browser_is_asked(studio: RunningStudio
             assert front.find(Home(studio.home.root)).url in link
             assert "#code=" in link
             assert "no window can be shown" in (tmp_path / "log").read_text("utf-8")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT_S) == 0
         finally:
-            process.send_signal(signal.SIGINT)
+            process.kill()
             process.wait(LIMIT_S)
     assert not studio.home.server_file.exists()

@@ -55,10 +55,15 @@ class Screen:
         self.answers = list(answers)
         self.asked: list[str] = []
         self.gone = 0
+        self.fronts = 0
+        """How often the main window came to the front."""
 
-    def ask(self, title: str, question: str) -> bool:
+    def ask(self, title: str, question: str, *_: str) -> bool:
         self.asked.append(f"{title} {question}")
         return self.answers.pop(0)
+
+    def open(self, *_: object) -> None:
+        self.fronts += 1
 
     def destroy_all(self) -> None:
         self.gone += 1
@@ -130,13 +135,16 @@ def test_of_a_studio_that_does_not_answer_nobody_knows_what_goes_on() -> None:
     assert "the studio does not answer" in said
 
 
-def test_who_ends_the_desktop_from_outside_does_not_wait_for_an_answer_to_its_question(tmp_path: Path) -> None:
+def test_who_is_asked_already_is_not_asked_again_and_who_ends_the_desktop_from_outside_waits_for_no_answer(
+    tmp_path: Path,
+) -> None:
     from qi.app.desktop.run import Sitting
 
     asked, answered = threading.Event(), threading.Event()
 
     class Asking(Screen):
-        def ask(self, title: str, question: str) -> bool:
+        def ask(self, title: str, question: str, *_: str) -> bool:
+            self.asked.append(question)
             asked.set()
             return answered.wait(LIMIT_S)
 
@@ -153,6 +161,9 @@ def test_who_ends_the_desktop_from_outside_does_not_wait_for_an_answer_to_its_qu
     by_hand = threading.Thread(target=sitting.quit)
     by_hand.start()
     assert asked.wait(LIMIT_S)
+    # Who quits once more is shown the question that is open.
+    sitting.quit()
+    assert (len(screen.asked), screen.fronts, screen.gone) == (1, 1, 0)
     sitting.quit(asks=False)
     sitting._limit.cancel()
     assert screen.gone == 1

@@ -13,6 +13,7 @@ from qi.app.desktop import tray
 from qi.app.desktop.backend import Backend
 from qi.app.desktop.other_tray import PystrayTray
 from qi.app.desktop.places import Place, Places
+from qi.errors import Unavailable
 
 LIMIT_S = 60.0
 
@@ -25,6 +26,17 @@ def test_with_gtk_the_thread_that_shows_reads_a_windows_place_off_the_window_its
     screen = Screen(Backend("gtk"), tmp_path, "s", str, closing=lambda _: True)
     screen._keep_place("main", SimpleNamespace(native=native))  # type: ignore[arg-type]
     assert Places(tmp_path / "windows.json").of("main", [Place(0, 0, 1440, 900)]) == Place(1, 2, 800, 600)
+
+
+def test_of_a_desktop_that_is_quit_no_window_opens_that_would_keep_it_alive(tmp_path: Path) -> None:
+    from qi.app.desktop.screen import Screen
+
+    screen = Screen(Backend("native"), tmp_path, "s", str, closing=lambda _: True)
+    screen.destroy_all()
+    screen.run(lambda: None)  # quit while it starts
+    with pytest.raises(Unavailable, match="being quit"):
+        screen.open("main", None, "Qi", 1280, 800)
+    assert screen.windows() == []
 
 
 def test_elsewhere_than_with_qt_the_tray_is_pystrays_where_that_has_menus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,8 +126,8 @@ class TrayHost:
 
 
 @contextmanager
-def tray_host(folder: Path) -> Iterator[TrayHost]:
-    """A bus of its own, with a tray on it."""
+def message_bus_in(folder: Path) -> Iterator[str]:
+    """A bus of its own; what programs find it by."""
     config, place = folder / "bus.conf", folder / "bus"
     config.write_text(CONFIG.format(path=place), "utf-8")
     daemon = subprocess.Popen(
@@ -136,14 +136,21 @@ def tray_host(folder: Path) -> Iterator[TrayHost]:
     )  # fmt: skip
     try:
         assert daemon.stdout is not None
-        host = TrayHost(daemon.stdout.readline().strip())
+        yield daemon.stdout.readline().strip()
+    finally:
+        daemon.kill()
+        daemon.communicate()
+
+
+@contextmanager
+def tray_host(folder: Path) -> Iterator[TrayHost]:
+    """A bus of its own, with a tray on it."""
+    with message_bus_in(folder) as address:
+        host = TrayHost(address)
         try:
             yield host
         finally:
             host.close()
-    finally:
-        daemon.kill()
-        daemon.communicate()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ interface Frame {
 	event?: Fact;
 	subject?: string;
 	head?: number;
+	answers?: boolean;
 }
 
 interface Waiting {
@@ -195,6 +196,9 @@ export class Socket {
 				return;
 			case 'welcome':
 				return this.#welcome(frame as unknown as Welcome);
+			case 'studio':
+				// The server is there, what it serves is not: for a window that is the same.
+				return this.events.state(frame.answers ? 'open' : 'lost', frame.answers ? 0 : 1);
 			case 'renew':
 				void this.events.access(true).then(
 					(access) => this.#send({ op: 'hello', access }),
