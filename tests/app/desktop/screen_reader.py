@@ -19,7 +19,7 @@ ACCESSIBLE = "org.a11y.atspi.Accessible"
 ACTION = "org.a11y.atspi.Action"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 ROOT = "/org/a11y/atspi/accessible/root"
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 BUTTON, LABEL = ("push button", "button"), ("label",)
 
 

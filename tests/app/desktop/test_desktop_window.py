@@ -30,6 +30,7 @@ from qi.testing.studio import RunningStudio
 
 pytestmark = pytest.mark.xdist_group("desktop")
 
+
 @needs_qt
 def test_a_window_opens_logged_in_speaks_both_ways_and_leaves_nothing(
     studio: RunningStudio, playwright: Playwright, tmp_path: Path
