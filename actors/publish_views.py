@@ -73,7 +73,7 @@ class PublishViews(Actor):
         newest_first = list(self._folded.all(Publish))[::-1]
         before = [state.id for state in newest_first].index(self._find(message.before).id) + 1 if message.before else 0
         for state in newest_first[before:]:
-            if message.failed and (not state.ended or state.made_good_by or state.request.mode != "publish"):
+            if message.failed and not _needs_care(state):
                 continue
             if message.plugin and not _took_part(state, message.plugin.casefold()):
                 continue
@@ -141,6 +141,10 @@ class PublishViews(Actor):
                 for name, digest in trees.items()
             },
         )
+
+
+def _needs_care(state: Publish) -> bool:
+    return state.ended not in ("", "cancelled") and not state.made_good_by and state.request.mode == "publish"
 
 
 def _took_part(state: Publish, plugin: str) -> bool:

@@ -163,7 +163,7 @@ class ListPublishes(Request[PublishList], topic="publish.list", needs="read"):
     """Newest first, without their steps."""
 
     failed: bool = False
-    """Only those that failed and that no replay made good."""
+    """Only those that failed or were cut off and that no replay made good; whoever calls one off means it."""
     state: Annotated[str, Text(20, "^[a-z_]*$")] = ""
     """Only those in this state; `running` stands for every one that has not ended."""
     project: Name = ""

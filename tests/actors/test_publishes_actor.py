@@ -55,6 +55,7 @@ def test_a_publish_that_is_called_off_ends_its_worker_and_leaves_no_claim(
     assert info.state == "cancelled"
     assert info.error is not None
     assert "wrong shot" in info.error.message
+    assert studio.bus.request(ListPublishes(failed=True, project=shot.project)).publishes == ()
     studio.wait_for_event("publish.worker_ended", stream=f"publish-{publish}")
     wait_until_gone(int(begun.read_text()))
     folder = studio.home.projects / shot.project / shot.entity / "publish" / "notes"
