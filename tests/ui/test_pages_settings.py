@@ -84,7 +84,8 @@ def test_a_setting_changed_elsewhere_appears_without_a_reload_and_a_conflict_is_
     expect(addons).not_to_contain_text("changed")
 
     # As it was then is explained by the layers of then.
-    (change,) = [one for one in studio.events(type="settings.changed") if one.data["new"] == 20]
+    changed = studio.events(type="settings.changed", entity=shot.project)
+    (change,) = [one for one in changed if one.data["new"] == 20]
     then = window("root").go(f"{path}&at={change.position}")
     then.get_by_role("button", name="Where media.review_crf comes from").click()
     layers = then.get_by_role("dialog").get_by_role("listitem")
